@@ -1,0 +1,76 @@
+const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const encoder = new TextEncoder();
+
+/** Decodes UTF-8 without replacing anything and keeps a byte order mark; `undefined` where the bytes are not UTF-8. */
+export function decodeUtf8(bytes: Uint8Array): string | undefined {
+  try {
+    return strictDecoder.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The UTF-8 bytes of a string; a lone surrogate becomes U+FFFD, so check `isWellFormed` where that matters. */
+export function encodeUtf8(text: string): Uint8Array {
+  return encoder.encode(text);
+}
+
+/** Whether a string has no lone surrogate, that is, whether it has UTF-8 bytes at all. */
+export function isWellFormed(text: string): boolean {
+  return !/\p{Surrogate}/u.test(text);
+}
+
+/** Orders strings as their UTF-8 bytes are ordered. The default sort compares UTF-16 units, which differs beyond U+FFFF. */
+export function compareUtf8(left: string, right: string): number {
+  const length = Math.min(left.length, right.length);
+  for (let at = 0; at < length; at++) {
+    const a = left.charCodeAt(at);
+    const b = right.charCodeAt(at);
+    if (a !== b) return codePointRank(a) - codePointRank(b);
+  }
+  return left.length - right.length;
+}
+
+/** A surrogate stands for a code point above U+FFFF, so it ranks after U+E000 to U+FFFF. */
+function codePointRank(unit: number): number {
+  return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x2000 : unit >= 0xe000 ? unit - 0x800 : unit;
+}
+
+/**
+ * Decodes Python's `surrogatepass` UTF-8, in which a lone surrogate has three bytes (ED A0..BF xx); strict
+ * decoders refuse those. `undefined` where the bytes are not even that.
+ */
+export function decodeSurrogatePass(bytes: Uint8Array): string | undefined {
+  if (bytes.length < 32) {
+    const ascii = decodeShortAscii(bytes);
+    if (ascii !== undefined) return ascii;
+  }
+  return decodeUtf8(bytes) ?? decodeWithSurrogates(bytes);
+}
+
+/** For the many short names in a pickle a loop is several times faster than a TextDecoder call. */
+function decodeShortAscii(bytes: Uint8Array): string | undefined {
+  let text = "";
+  for (const byte of bytes) {
+    if (byte >= 0x80) return undefined;
+    text += String.fromCharCode(byte);
+  }
+  return text;
+}
+
+function decodeWithSurrogates(bytes: Uint8Array): string | undefined {
+  const parts: string[] = [];
+  let start = 0;
+  for (let at = 0; at + 2 < bytes.length; at++) {
+    const second = bytes[at + 1] as number;
+    const third = bytes[at + 2] as number;
+    if (bytes[at] !== 0xed || second < 0xa0 || second > 0xbf || (third & 0xc0) !== 0x80) continue;
+    const before = decodeUtf8(bytes.subarray(start, at));
+    if (before === undefined) return undefined;
+    parts.push(before, String.fromCharCode(0xd000 | ((second & 0x3f) << 6) | (third & 0x3f)));
+    start = at + 3;
+    at += 2;
+  }
+  const rest = decodeUtf8(bytes.subarray(start));
+  return rest === undefined ? undefined : parts.join("") + rest;
+}

@@ -1,0 +1,99 @@
+import type { ConvertResult } from "../convert/convert.ts";
+import { formatBytes } from "../core/words.ts";
+import { plan } from "../node.ts";
+import { type Console, printable } from "./console.ts";
+import { reportNotices } from "./notices.ts";
+import { parseBuffer, parseChoice, parseJobs, parseLimits, parsePairs, parseShardSize } from "./options.ts";
+import { createProgressLine } from "./progress.ts";
+import { type Column, formatTable } from "./table.ts";
+
+/** Options as they stand on the command line. */
+export interface ConvertFlags {
+  readonly from?: string;
+  readonly to?: string;
+  readonly maxShardSize?: string;
+  readonly select?: string;
+  readonly tied?: string;
+  readonly keep?: readonly string[];
+  readonly metadata?: readonly string[];
+  readonly limit?: readonly string[];
+  readonly jobs?: string;
+  readonly buffer?: string;
+  readonly verify?: boolean;
+  readonly strict?: boolean;
+  readonly force?: boolean;
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly progress: boolean;
+}
+
+/** `convert INPUT OUTPUT`: plans, runs, reports. */
+export async function convertCommand(
+  input: string,
+  output: string,
+  flags: ConvertFlags,
+  console: Console,
+  signal: AbortSignal,
+): Promise<void> {
+  const line = await createProgressLine(console, flags.progress && !flags.quiet);
+  const begun = performance.now();
+  try {
+    const conversion = await plan(input, output, {
+      from: flags.from,
+      to: flags.to,
+      maxShardBytes: parseShardSize(flags.maxShardSize),
+      select: flags.select,
+      tied: parseChoice(flags.tied, ["drop", "copy"], "--tied"),
+      keep: flags.keep,
+      metadata: parsePairs(flags.metadata, "--metadata"),
+      limits: parseLimits(flags.limit),
+      jobs: parseJobs(flags.jobs),
+      bufferBytes: parseBuffer(flags.buffer),
+      verify: flags.verify,
+      strict: flags.strict,
+      force: flags.force,
+      signal,
+      onProgress: line.show,
+    });
+    if (flags.dryRun) await conversion.close();
+    const result = flags.dryRun ? conversion.result : await conversion.run();
+    line.clear();
+    report(result, flags.dryRun ? undefined : (performance.now() - begun) / 1000, flags, console);
+  } finally {
+    line.clear();
+  }
+}
+
+function report(
+  result: ConvertResult,
+  seconds: number | undefined,
+  flags: ConvertFlags,
+  console: Console,
+): void {
+  if (!flags.quiet) reportNotices(result.notices, console);
+  if (flags.json) console.out(`${JSON.stringify(jsonReport(result, seconds))}\n`);
+  else if (!flags.quiet) console.out(textReport(result, seconds, console));
+}
+
+function jsonReport(result: ConvertResult, seconds: number | undefined): object {
+  const { input, outputs, tensors, bytes, dropped, notices } = result;
+  return { input, outputs, tensors, bytes, dropped, notices, ...(seconds === undefined ? {} : { seconds }) };
+}
+
+function textReport(result: ConvertResult, seconds: number | undefined, console: Console): string {
+  const rows = result.outputs.map(({ path, bytes, tensors }) => [
+    printable(path),
+    tensors === 0 ? "" : String(tensors),
+    formatBytes(bytes),
+  ]);
+  const lines = formatTable(columns, rows, console.width);
+  const took = seconds === undefined ? "would be written; this was a dry run" : `in ${seconds.toFixed(2)} s`;
+  return `${lines.join("\n")}\n${result.tensors} tensors, ${formatBytes(result.bytes)} ${took}\n`;
+}
+
+const columns: readonly Column[] = [
+  { title: "file", align: "left", elastic: true },
+  { title: "tensors", align: "right" },
+  { title: "size", align: "right" },
+];

@@ -1,0 +1,74 @@
+import type { InspectReport, TensorReport } from "../convert/inspect.ts";
+import { formatBytes } from "../core/words.ts";
+import { inspect } from "../node.ts";
+import { type Console, printable } from "./console.ts";
+import { reportNotices } from "./notices.ts";
+import { parseLimits } from "./options.ts";
+import { type Column, formatTable } from "./table.ts";
+
+/** Options as they stand on the command line. */
+export interface InspectFlags {
+  readonly from?: string;
+  readonly select?: string;
+  readonly limit?: readonly string[];
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}
+
+/** `inspect INPUT`: names, dtypes, shapes, sizes, and what else is inside. */
+export async function inspectCommand(
+  input: string,
+  flags: InspectFlags,
+  console: Console,
+  signal: AbortSignal,
+): Promise<void> {
+  const report = await inspect(input, {
+    from: flags.from,
+    select: flags.select,
+    limits: parseLimits(flags.limit),
+    signal,
+  });
+  if (!flags.quiet) reportNotices(report.notices, console);
+  console.out(flags.json ? `${JSON.stringify(report)}\n` : textReport(report, console));
+}
+
+const tensorColumns: readonly Column[] = [
+  { title: "name", align: "left", elastic: true },
+  { title: "dtype", align: "left" },
+  { title: "shape", align: "left" },
+  { title: "size", align: "right" },
+];
+
+const dictColumns: readonly Column[] = [
+  { title: "state dict", align: "left", elastic: true },
+  { title: "tensors", align: "right" },
+  { title: "size", align: "right" },
+];
+
+function textReport(report: InspectReport, { width, colors }: Console): string {
+  const lines = [colors.bold(`${printable(report.path)}: ${report.format}, ${report.container}`)];
+  if (report.selected === undefined) {
+    const rows = report.stateDicts.map(({ path, tensors, bytes }) => [
+      printable(path || "."),
+      String(tensors),
+      formatBytes(bytes),
+    ]);
+    lines.push(...formatTable(dictColumns, rows, width), "several state dicts; choose one with --select");
+    return `${lines.join("\n")}\n`;
+  }
+  lines.push(...formatTable(tensorColumns, report.tensors.map(tensorRow), width));
+  const count = report.tensors.length === 1 ? "1 tensor" : `${report.tensors.length} tensors`;
+  lines.push(`${count}, ${report.parameters.toLocaleString("en")} parameters, ${formatBytes(report.bytes)}`);
+  const metadata = Object.entries(report.metadata).map(
+    ([key, value]) => `${printable(key)}=${printable(value)}`,
+  );
+  if (metadata.length > 0) lines.push(`metadata: ${metadata.join(", ")}`);
+  const extras = report.extras.map(({ name, what }) => `${printable(name)} (${printable(what)})`);
+  if (extras.length > 0) lines.push(`also inside: ${extras.join(", ")}`);
+  return `${lines.join("\n")}\n`;
+}
+
+function tensorRow({ name, dtype, shape, bytes, tiedTo }: TensorReport): string[] {
+  const label = tiedTo === undefined ? printable(name) : `${printable(name)} = ${printable(tiedTo)}`;
+  return [label, dtype, `[${shape.join(", ")}]`, formatBytes(bytes)];
+}

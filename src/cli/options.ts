@@ -1,0 +1,67 @@
+import { ConvertError } from "../core/errors.ts";
+import { defaultLimits, type Limits } from "../core/limits.ts";
+import { parseSize } from "../shards/size.ts";
+
+/** Adds another value of a repeatable option. */
+export function collect(value: string, previous: readonly string[] = []): readonly string[] {
+  return [...previous, value];
+}
+
+/** `K=V` pairs as a map; the value may hold further equal signs. Throws kind `usage`. */
+export function parsePairs(pairs: readonly string[] = [], option: string): ReadonlyMap<string, string> {
+  const map = new Map<string, string>();
+  for (const pair of pairs) {
+    const at = pair.indexOf("=");
+    if (at <= 0) throw new ConvertError("usage", `${option} takes NAME=VALUE, not "${pair}"`);
+    map.set(pair.slice(0, at), pair.slice(at + 1));
+  }
+  return map;
+}
+
+/** `--limit NAME=VALUE`, repeatable. Throws kind `usage` for a name that is no limit. */
+export function parseLimits(pairs: readonly string[] | undefined): Partial<Limits> {
+  const limits: Partial<Record<keyof Limits, number>> = {};
+  for (const [name, value] of parsePairs(pairs, "--limit")) {
+    if (!Object.hasOwn(defaultLimits, name)) {
+      throw new ConvertError("usage", `there is no limit "${name}"`, {
+        hint: `known are ${Object.keys(defaultLimits).join(", ")}`,
+      });
+    }
+    limits[name as keyof Limits] = parseSize(value);
+  }
+  return limits;
+}
+
+/** `--max-shard-size`: a size, or `none` for one file. */
+export function parseShardSize(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  return text === "none" ? Number.POSITIVE_INFINITY : parseSize(text);
+}
+
+/** `--jobs`: a small whole number. */
+export function parseJobs(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const jobs = Number(text);
+  if (Number.isInteger(jobs) && jobs >= 1 && jobs <= 64) return jobs;
+  throw new ConvertError("usage", `--jobs takes a number from 1 to 64, not "${text}"`);
+}
+
+/** `--buffer`: a size that keeps memory bounded. */
+export function parseBuffer(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const bytes = parseSize(text);
+  if (bytes >= 4096 && bytes <= 2 ** 30) return bytes;
+  throw new ConvertError("usage", `--buffer takes a size from 4KiB to 1GiB, not "${text}"`);
+}
+
+/** One of the words that an option takes. Throws kind `usage` for another. */
+export function parseChoice<const T extends string>(
+  text: string | undefined,
+  choices: readonly T[],
+  option: string,
+): T | undefined {
+  if (text === undefined) return undefined;
+  const choice = choices.find((word) => word === text);
+  if (choice !== undefined) return choice;
+  throw new ConvertError("usage", `${option} takes ${choices.join(" or ")}, not "${text}"`);
+}

@@ -1,0 +1,92 @@
+import { Command } from "commander";
+import type { Console } from "./console.ts";
+import type { ConvertFlags } from "./convert.ts";
+import type { InspectFlags } from "./inspect.ts";
+import { collect } from "./options.ts";
+
+const convertExamples = `
+Examples:
+  tensorferry convert model.pth out/                        model.safetensors, or shards of 5 GB with their index
+  tensorferry convert model.pth model.safetensors           one file
+  tensorferry convert model.pth out/ --max-shard-size 2GB   smaller shards
+  tensorferry convert run.ckpt out/ --select ema            another state dict of a checkpoint
+  tensorferry convert model.pth out/ --dry-run              what would be written
+`;
+
+const inspectExamples = `
+Examples:
+  tensorferry inspect model.pth
+  tensorferry inspect out/                                  the model in a folder
+  tensorferry inspect model.pth --json | jq '.tensors[].name'
+`;
+
+/** The commands with their options and help. Each loads its own code when it runs. */
+export function buildProgram(version: string, console: Console, signal: AbortSignal): Command {
+  const program = new Command("tensorferry")
+    .description(
+      "Ferries neural-network weights between PyTorch files and safetensors. Streams; runs no pickle.",
+    )
+    .version(version, "--version", "print the version")
+    .helpOption("--help", "show help")
+    .configureOutput({ writeOut: console.out, writeErr: console.err })
+    .showHelpAfterError("(tensorferry --help lists the commands)")
+    .exitOverride();
+
+  program
+    .command("convert")
+    .description("convert a checkpoint; formats are known by content, and by the output's extension")
+    .argument("<input>", "file, folder or index")
+    .argument("<output>", "file, or a folder if it ends in / or exists")
+    .option("--from <format>", "read the input as this format")
+    .option("--to <format>", "write this format, whatever the extension says")
+    .option(
+      "--max-shard-size <size>",
+      "500MB, 4GiB, bytes or none (default: 5GB into a folder, none into a file)",
+    )
+    .option("--select <path>", "which state dict of a checkpoint, e.g. model_state_dict; . is the top")
+    .option("--tied <how>", "drop or copy: names that share all their bytes (default: drop)")
+    .option("--keep <name>", "which name of a tied group stays, repeatable", collect)
+    .option("--metadata <key=value>", "add to the output's metadata, repeatable", collect)
+    .option("--verify", "read the output back and compare it with the input")
+    .option("--strict", "fail where there would be a note")
+    .option("--force", "replace what is there already")
+    .option("--dry-run", "print the plan and write nothing")
+    .option("--jobs <n>", "transfers at once (default: 2)")
+    .option("--buffer <size>", "buffer of one transfer (default: 2MiB)")
+    .option("--limit <name=value>", "raise a limit, repeatable", collect)
+    .option("--json", "one JSON document on standard output")
+    .option("--quiet", "print errors only")
+    .option("--no-progress", "no progress line")
+    .addHelpText("after", convertExamples)
+    .action(async (input: string, output: string, flags: ConvertFlags) => {
+      const { convertCommand } = await import("./convert.ts");
+      await convertCommand(input, output, flags, console, signal);
+    });
+
+  program
+    .command("inspect")
+    .description("list names, dtypes, shapes and sizes; reads headers only")
+    .argument("<input>", "file, folder or index")
+    .option("--from <format>", "read the input as this format")
+    .option("--select <path>", "which state dict of a checkpoint")
+    .option("--limit <name=value>", "raise a limit, repeatable", collect)
+    .option("--json", "one JSON document on standard output")
+    .option("--quiet", "no notes")
+    .addHelpText("after", inspectExamples)
+    .action(async (input: string, flags: InspectFlags) => {
+      const { inspectCommand } = await import("./inspect.ts");
+      await inspectCommand(input, flags, console, signal);
+    });
+
+  program
+    .command("formats")
+    .description("list what is read and written, with which dtypes")
+    .option("--json", "one JSON document on standard output")
+    .option("--quiet", "accepted for uniformity; there is nothing to leave out")
+    .action(async (flags: { readonly json?: boolean }) => {
+      const { formatsCommand } = await import("./formats.ts");
+      formatsCommand(flags, console);
+    });
+
+  return program;
+}

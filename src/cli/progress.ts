@@ -1,0 +1,60 @@
+import type { Progress } from "../core/context.ts";
+import { formatBytes } from "../core/words.ts";
+import { type Console, printable } from "./console.ts";
+
+/** A progress line that can be taken away. */
+export interface ProgressLine {
+  show(step: Progress): void;
+  clear(): void;
+}
+
+/** A line with bytes, rate and time left on a terminal; nothing elsewhere. The library behind it loads when first needed. */
+export async function createProgressLine(console: Console, wanted: boolean): Promise<ProgressLine> {
+  if (!wanted || !console.interactive) return { show: () => undefined, clear: () => undefined };
+  const { default: cliProgress } = await import("cli-progress");
+  const bar = new cliProgress.SingleBar({
+    format: "{phase} {bar} {percentage}%  {bytes}  {rate}/s  {left} left  {label}",
+    barsize: 20,
+    barCompleteChar: "█",
+    barIncompleteChar: "░",
+    clearOnComplete: true,
+    hideCursor: true,
+    linewrap: false,
+    stopOnComplete: false,
+    gracefulExit: false,
+  });
+  let phase: Progress["phase"] | undefined;
+  let begun = 0;
+  return {
+    show(step) {
+      if (step.phase !== phase) {
+        if (phase !== undefined) bar.stop();
+        phase = step.phase;
+        begun = Date.now();
+        bar.start(step.total, 0, payload(step, begun));
+      }
+      bar.update(step.done, payload(step, begun));
+    },
+    clear() {
+      if (phase !== undefined) bar.stop();
+      phase = undefined;
+    },
+  };
+}
+
+function payload({ phase, done, total, label }: Progress, begun: number): Record<string, string> {
+  const seconds = Math.max(0.001, (Date.now() - begun) / 1000);
+  const rate = done / seconds;
+  return {
+    phase: phase === "write" ? "writing " : "checking",
+    bytes: `${formatBytes(done)} of ${formatBytes(total)}`,
+    rate: formatBytes(rate),
+    left: done === 0 ? "?" : formatSeconds((total - done) / rate),
+    label: printable(label),
+  };
+}
+
+function formatSeconds(seconds: number): string {
+  if (seconds < 60) return `${Math.ceil(seconds)} s`;
+  return `${Math.floor(seconds / 60)} min ${Math.ceil(seconds % 60)} s`;
+}

@@ -1,0 +1,22 @@
+import { CommanderError } from "commander";
+import type { Console } from "./console.ts";
+import { reportError } from "./exit.ts";
+import { buildProgram } from "./program.ts";
+import { version } from "./version.ts";
+
+/** Runs the words of a command line and gives the exit code; never throws, and never ends the process. */
+export async function run(argv: readonly string[], console: Console, signal: AbortSignal): Promise<number> {
+  const program = buildProgram(version(), console, signal);
+  if (argv.length === 0) {
+    console.out(program.helpInformation());
+    return 0;
+  }
+  try {
+    await program.parseAsync(argv, { from: "user" });
+    return 0;
+  } catch (error) {
+    // Commander has already printed what was wrong with the words, or the help that was asked for.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    return reportError(error, console, argv.includes("--json"));
+  }
+}

@@ -1,0 +1,116 @@
+import { ConvertError } from "../../core/errors.ts";
+import type { Limits } from "../../core/limits.ts";
+import { type MachineState, opcodes } from "./opcodes.ts";
+import { createOperandCursor, needMore, type OperandCursor } from "./operands.ts";
+import { createPickleStack } from "./stack.ts";
+import { isKind, type PickleGlobal, type PickleValue } from "./values.ts";
+
+/** What the machine asks while it runs; `undefined` leaves an inert record. */
+export interface PickleHandlers {
+  /** `callable(*args)`; may put a value of its own in its place, to keep memory small. Never runs anything. */
+  call?(callable: PickleGlobal, args: PickleValue, offset: number): PickleValue | undefined;
+  persistent?(id: PickleValue, offset: number): PickleValue | undefined;
+}
+
+/** A pickle being read, in as many windows as it takes. */
+export interface PickleMachine {
+  /** Runs whole opcodes of `bytes`, which start at `base` in the file; returns how many bytes they were. */
+  run(bytes: Uint8Array, base: number): number;
+  /** Set once STOP was met. */
+  readonly result: { readonly value: PickleValue } | undefined;
+  /** Every global that the pickle names, in order of appearance. */
+  readonly globals: ReadonlyMap<string, PickleGlobal>;
+}
+
+const STOP = 0x2e;
+
+/** An empty machine. It executes no Python: calls become records, or what `handlers` make of them. */
+export function createPickleMachine(file: string, handlers: PickleHandlers, limits: Limits): PickleMachine {
+  const operands: OperandCursor = createOperandCursor(file);
+  const globals = new Map<string, PickleGlobal>();
+  let result: { value: PickleValue } | undefined;
+  let frameEnd: number | undefined;
+  const stack = createPickleStack(limits, () => ({ file, offset: operands.position }));
+
+  const machine: MachineState = Object.assign(stack, {
+    operands,
+    global(module: string, name: string): PickleGlobal {
+      const key = `${module}\n${name}`;
+      const global = globals.get(key) ?? { kind: "global", module, name };
+      globals.set(key, global);
+      return global;
+    },
+    call(how: "call" | "new", callable: PickleValue, args: PickleValue, kwargs?: PickleValue): void {
+      const handled = isKind(callable, "global")
+        ? handlers.call?.(callable, args, operands.position)
+        : undefined;
+      stack.push(
+        handled ?? {
+          kind: "call",
+          how,
+          callable,
+          args,
+          kwargs,
+          state: undefined,
+          items: undefined,
+          entries: undefined,
+        },
+      );
+    },
+    persistent(id: PickleValue): void {
+      stack.push(handlers.persistent?.(id, operands.position) ?? { kind: "persistent", id });
+    },
+    frame(length: number): void {
+      frameEnd = operands.position + length;
+    },
+  });
+
+  function step(): void {
+    const code = operands.u8();
+    if (code === STOP) {
+      result = { value: stack.pop() };
+      return;
+    }
+    const opcode = opcodes.get(code);
+    if (opcode === undefined)
+      operands.fail(`byte 0x${code.toString(16).padStart(2, "0")} is no pickle opcode`);
+    opcode(machine);
+    // CPython's two unpicklers read an opcode across a frame's end differently.
+    if (frameEnd !== undefined && operands.position > frameEnd)
+      operands.fail("a pickle opcode straddles a frame");
+    if (operands.position === frameEnd) frameEnd = undefined;
+  }
+
+  return {
+    run(bytes, base) {
+      operands.load(bytes, base);
+      let before = base;
+      try {
+        while (result === undefined) {
+          before = operands.position;
+          step();
+        }
+        before = operands.position;
+      } catch (error) {
+        if (error !== needMore) throw atOpcode(error, file, before);
+      }
+      return before - base;
+    },
+    get result() {
+      return result;
+    },
+    globals,
+  };
+}
+
+/** A stack overflow or the like inside a handler would be a bug; what is ours passes. */
+function atOpcode(error: unknown, file: string, offset: number): unknown {
+  if (error instanceof RangeError) {
+    return new ConvertError("malformed", "the pickle holds a value that is too large", {
+      file,
+      offset,
+      cause: error,
+    });
+  }
+  return error;
+}

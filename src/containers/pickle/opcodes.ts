@@ -1,0 +1,276 @@
+import type { OperandCursor } from "./operands.ts";
+import type { PickleStack } from "./stack.ts";
+import {
+  decodeByteString,
+  latin1,
+  parseDecimal,
+  parseFloatText,
+  parseQuoted,
+  parseRawUnicode,
+  parseTwosComplement,
+} from "./text-operands.ts";
+import { isKind, PickleDict, type PickleGlobal, type PickleTuple, type PickleValue } from "./values.ts";
+
+/** What an opcode works on. */
+export interface MachineState extends PickleStack {
+  readonly operands: OperandCursor;
+  global(module: string, name: string): PickleGlobal;
+  /** Puts a call's result on the stack: a handler's value, or an inert record. */
+  call(how: "call" | "new", callable: PickleValue, args: PickleValue, kwargs?: PickleValue): void;
+  persistent(id: PickleValue): void;
+  /** FRAME: the next bytes belong together. */
+  frame(length: number): void;
+}
+
+/** Runs one opcode: reads its operands first, so that it can run again if they are not all there. */
+export type Opcode = (machine: MachineState) => void;
+
+const emptyTuple: PickleTuple = { kind: "tuple", items: [] };
+
+function tuple(items: readonly PickleValue[]): PickleTuple {
+  return { kind: "tuple", items };
+}
+
+/** Far beyond any number in a checkpoint; parsing longer ones would cost more than reading the file. */
+const maxLongBytes = 65_536;
+
+function pushLong(machine: MachineState, length: number): void {
+  if (length > maxLongBytes) machine.operands.fail(`an int in the pickle has ${length} bytes`);
+  machine.push(parseTwosComplement(machine.operands.take(length)));
+}
+
+function pushText(machine: MachineState, length: number): void {
+  machine.push(machine.operands.text(length));
+}
+
+function pushByteString(machine: MachineState, length: number): void {
+  machine.push(decodeByteString(machine.operands.take(length)));
+}
+
+function pushBytes(machine: MachineState, length: number): void {
+  machine.push(machine.operands.take(length).slice());
+}
+
+function nonNegative(machine: MachineState, length: number): number {
+  return length < 0 ? machine.operands.fail("a length in the pickle is negative") : length;
+}
+
+function append(machine: MachineState, items: readonly PickleValue[]): void {
+  const target = machine.top();
+  if (isKind(target, "list")) for (const item of items) target.items.push(item);
+  else if (isKind(target, "call")) {
+    target.items ??= [];
+    for (const item of items) target.items.push(item);
+  } else machine.operands.fail("the pickle appends to something that is no list");
+}
+
+function addItems(machine: MachineState, items: readonly PickleValue[]): void {
+  const target = machine.top();
+  if (isKind(target, "set") && !target.frozen) for (const item of items) target.items.push(item);
+  else append(machine, items);
+}
+
+function setItems(machine: MachineState, items: readonly PickleValue[]): void {
+  const entries =
+    entriesOf(machine.top()) ?? machine.operands.fail("the pickle sets an item of something that is no dict");
+  if (items.length % 2 !== 0) machine.operands.fail("the pickle sets a key without a value");
+  for (let at = 0; at < items.length; at += 2)
+    entries.set(items[at] as PickleValue, items[at + 1] as PickleValue);
+}
+
+function entriesOf(target: PickleValue): PickleDict | undefined {
+  if (isKind(target, "dict")) return target;
+  if (!isKind(target, "call")) return undefined;
+  target.entries ??= new PickleDict();
+  return target.entries;
+}
+
+/** BUILD: what Python would hand to `__setstate__`, or put into `__dict__`. */
+function build(machine: MachineState): void {
+  const state = machine.pop();
+  const target = machine.top();
+  if (isKind(target, "call") || isKind(target, "host")) target.state = state;
+}
+
+function line(machine: MachineState): string {
+  return decodeByteString(machine.operands.line());
+}
+
+function index(machine: MachineState): number {
+  const value = parseDecimal(line(machine));
+  return typeof value === "number" && value >= 0
+    ? value
+    : machine.operands.fail("a memo index in the pickle is no number");
+}
+
+function pushInt(machine: MachineState): void {
+  const text = line(machine);
+  // Protocol 1 had no booleans: they are these two spellings.
+  if (text === "00" || text === "01") machine.push(text === "01");
+  else machine.push(parseDecimal(text) ?? machine.operands.fail("an int in the pickle is no number"));
+}
+
+function pushFloat(machine: MachineState): void {
+  const value = parseFloatText(line(machine)) ?? machine.operands.fail("a float in the pickle is no number");
+  machine.push({ kind: "float", value });
+}
+
+function pushQuoted(machine: MachineState): void {
+  const bytes = parseQuoted(machine.operands.line());
+  machine.push(
+    bytes ? decodeByteString(bytes) : machine.operands.fail("a string in the pickle lacks its quotes"),
+  );
+}
+
+function pushGlobal(machine: MachineState): void {
+  const module = line(machine);
+  const name = line(machine);
+  machine.push(machine.global(module, name));
+}
+
+function pushStackGlobal(machine: MachineState): void {
+  const name = machine.pop();
+  const module = machine.pop();
+  if (typeof name !== "string" || typeof module !== "string")
+    machine.operands.fail("a global in the pickle has no name");
+  else machine.push(machine.global(module, name));
+}
+
+function reduce(machine: MachineState): void {
+  const args = machine.pop();
+  machine.call("call", machine.pop(), args);
+}
+
+function newObject(machine: MachineState): void {
+  const args = machine.pop();
+  machine.call("new", machine.pop(), args);
+}
+
+function newObjectWithKeywords(machine: MachineState): void {
+  const kwargs = machine.pop();
+  const args = machine.pop();
+  machine.call("new", machine.pop(), args, kwargs);
+}
+
+function instance(machine: MachineState): void {
+  const module = line(machine);
+  const name = line(machine);
+  machine.call("call", machine.global(module, name), tuple(machine.popToMark()));
+}
+
+function object(machine: MachineState): void {
+  const [callable, ...args] = machine.popToMark();
+  if (callable === undefined) machine.operands.fail("the pickle calls nothing");
+  else machine.call("call", callable, tuple(args));
+}
+
+function dictFromMark(machine: MachineState): void {
+  const items = machine.popToMark();
+  machine.push(new PickleDict());
+  setItems(machine, items);
+}
+
+function popTuple(machine: MachineState, length: number): void {
+  const items: PickleValue[] = [];
+  for (let count = 0; count < length; count++) items.unshift(machine.pop());
+  machine.push(tuple(items));
+}
+
+function pair(machine: MachineState): void {
+  const value = machine.pop();
+  const key = machine.pop();
+  setItems(machine, [key, value]);
+}
+
+function refuseExtension(machine: MachineState): void {
+  machine.operands.fail(
+    "the pickle names a class by a number of Python's extension registry, which no file carries",
+  );
+}
+
+function refuseBuffer(machine: MachineState): void {
+  machine.operands.fail("the pickle refers to a buffer outside of it, which no file carries");
+}
+
+function protocol(machine: MachineState): void {
+  const version = machine.operands.u8();
+  if (version > 5) machine.operands.fail(`pickle protocol ${version} is not known`);
+}
+
+/** All 68 opcodes of CPython's `pickletools`, by their byte; the comment names each as Python does. */
+export const opcodes: ReadonlyMap<number, Opcode> = new Map<number, Opcode>([
+  [0x28, (m) => m.mark()], // MARK
+  [0x29, (m) => m.push(emptyTuple)], // EMPTY_TUPLE
+  [0x30, (m) => m.drop()], // POP
+  [0x31, (m) => void m.popToMark()], // POP_MARK
+  [0x32, (m) => m.push(m.top())], // DUP
+  [0x42, (m) => pushBytes(m, m.operands.u32())], // BINBYTES
+  [0x43, (m) => pushBytes(m, m.operands.u8())], // SHORT_BINBYTES
+  [0x46, pushFloat], // FLOAT
+  [0x47, (m) => m.push({ kind: "float", value: m.operands.f64() })], // BINFLOAT
+  [0x49, pushInt], // INT
+  [0x4a, (m) => m.push(m.operands.i32())], // BININT
+  [0x4b, (m) => m.push(m.operands.u8())], // BININT1
+  [0x4c, (m) => m.push(parseDecimal(line(m)) ?? m.operands.fail("an int in the pickle is no number"))], // LONG
+  [0x4d, (m) => m.push(m.operands.u16())], // BININT2
+  [0x4e, (m) => m.push(null)], // NONE
+  [0x50, (m) => m.persistent(latin1(m.operands.line()))], // PERSID
+  [0x51, (m) => m.persistent(m.pop())], // BINPERSID
+  [0x52, reduce], // REDUCE
+  [0x53, pushQuoted], // STRING
+  [0x54, (m) => pushByteString(m, nonNegative(m, m.operands.i32()))], // BINSTRING
+  [0x55, (m) => pushByteString(m, m.operands.u8())], // SHORT_BINSTRING
+  [
+    0x56,
+    (m) =>
+      m.push(
+        parseRawUnicode(m.operands.line()) ?? m.operands.fail("a string in the pickle has a broken escape"),
+      ),
+  ], // UNICODE
+  [0x58, (m) => pushText(m, m.operands.u32())], // BINUNICODE
+  [0x5d, (m) => m.push({ kind: "list", items: [] })], // EMPTY_LIST
+  [0x61, (m) => append(m, [m.pop()])], // APPEND
+  [0x62, build], // BUILD
+  [0x63, pushGlobal], // GLOBAL
+  [0x64, dictFromMark], // DICT
+  [0x65, (m) => append(m, m.popToMark())], // APPENDS
+  [0x67, (m) => m.push(m.recall(index(m)))], // GET
+  [0x68, (m) => m.push(m.recall(m.operands.u8()))], // BINGET
+  [0x69, instance], // INST
+  [0x6a, (m) => m.push(m.recall(m.operands.u32()))], // LONG_BINGET
+  [0x6c, (m) => m.push({ kind: "list", items: m.popToMark() })], // LIST
+  [0x6f, object], // OBJ
+  [0x70, (m) => m.memoize(index(m))], // PUT
+  [0x71, (m) => m.memoize(m.operands.u8())], // BINPUT
+  [0x72, (m) => m.memoize(m.operands.u32())], // LONG_BINPUT
+  [0x73, pair], // SETITEM
+  [0x74, (m) => m.push(tuple(m.popToMark()))], // TUPLE
+  [0x75, (m) => setItems(m, m.popToMark())], // SETITEMS
+  [0x7d, (m) => m.push(new PickleDict())], // EMPTY_DICT
+  [0x80, protocol], // PROTO
+  [0x81, newObject], // NEWOBJ
+  [0x82, refuseExtension], // EXT1
+  [0x83, refuseExtension], // EXT2
+  [0x84, refuseExtension], // EXT4
+  [0x85, (m) => popTuple(m, 1)], // TUPLE1
+  [0x86, (m) => popTuple(m, 2)], // TUPLE2
+  [0x87, (m) => popTuple(m, 3)], // TUPLE3
+  [0x88, (m) => m.push(true)], // NEWTRUE
+  [0x89, (m) => m.push(false)], // NEWFALSE
+  [0x8a, (m) => pushLong(m, m.operands.u8())], // LONG1
+  [0x8b, (m) => pushLong(m, nonNegative(m, m.operands.i32()))], // LONG4
+  [0x8c, (m) => pushText(m, m.operands.u8())], // SHORT_BINUNICODE
+  [0x8d, (m) => pushText(m, m.operands.u64())], // BINUNICODE8
+  [0x8e, (m) => pushBytes(m, m.operands.u64())], // BINBYTES8
+  [0x8f, (m) => m.push({ kind: "set", frozen: false, items: [] })], // EMPTY_SET
+  [0x90, (m) => addItems(m, m.popToMark())], // ADDITEMS
+  [0x91, (m) => m.push({ kind: "set", frozen: true, items: m.popToMark() })], // FROZENSET
+  [0x92, newObjectWithKeywords], // NEWOBJ_EX
+  [0x93, pushStackGlobal], // STACK_GLOBAL
+  [0x94, (m) => m.memoize(m.memoSize)], // MEMOIZE
+  [0x95, (m) => m.frame(m.operands.u64())], // FRAME
+  [0x96, (m) => m.push({ kind: "bytearray", bytes: m.operands.take(m.operands.u64()).slice() })], // BYTEARRAY8
+  [0x97, refuseBuffer], // NEXT_BUFFER
+  [0x98, refuseBuffer], // READONLY_BUFFER
+]);
+// STOP (0x2e) ends the run and so belongs to the machine.

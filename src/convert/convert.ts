@@ -1,0 +1,160 @@
+import { type ContextOptions, createContext, type Notice, type RunContext } from "../core/context.ts";
+import type { TensorDict } from "../core/dict.ts";
+import { ConvertError } from "../core/errors.ts";
+import type { Format } from "../core/format.ts";
+import type { OutputPlan } from "../core/plan.ts";
+import type { InputFolder } from "../core/sink.ts";
+import { setMetadata } from "../transforms/metadata.ts";
+import { resolveTies, type TiedPolicy } from "../transforms/tied.ts";
+import { chooseStateDict } from "./choose-state-dict.ts";
+import { formatByExtension, formatById, type ModelInput } from "./open.ts";
+import { openModel } from "./open-model.ts";
+import { isOfModel, type ModelOutput, planOutput } from "./plan-output.ts";
+import { runPlan } from "./run-plan.ts";
+import { verifyOutput } from "./verify-output.ts";
+
+/** What a conversion may be told. */
+export interface ConvertOptions extends ContextOptions {
+  /** Format ids that override what content and extension say. */
+  readonly from?: string | undefined;
+  readonly to?: string | undefined;
+  /** Largest payload of one shard in bytes; `Infinity` writes one file. By default 5 GB into a folder, one file otherwise. */
+  readonly maxShardBytes?: number | undefined;
+  /** Path of the state dict within a checkpoint; `.` is the top. */
+  readonly select?: string | undefined;
+  /** What becomes of names that share all their bytes; `drop` by default. */
+  readonly tied?: TiedPolicy | undefined;
+  /** Names that stay when their tied group is reduced to one. */
+  readonly keep?: readonly string[] | undefined;
+  /** Keys to add to the output's metadata. */
+  readonly metadata?: ReadonlyMap<string, string> | undefined;
+  /** Read the output back and compare it with the input. */
+  readonly verify?: boolean | undefined;
+  /** Fail (kind `lossy`) where there would be a notice. */
+  readonly strict?: boolean | undefined;
+}
+
+/** A tensor or value of the input that the output lacks under its name. */
+export interface Dropped {
+  readonly name: string;
+  readonly reason: string;
+  /** The name under which the same tensor was written. */
+  readonly keptAs?: string | undefined;
+}
+
+/** One output file. */
+export interface OutputReport {
+  readonly path: string;
+  readonly bytes: number;
+  readonly tensors: number;
+}
+
+/** What a conversion did, or with a plan alone would do. */
+export interface ConvertResult {
+  readonly input: { readonly path: string; readonly format: string; readonly container: string };
+  readonly outputs: readonly OutputReport[];
+  readonly plan: OutputPlan;
+  /** Number of tensors written. */
+  readonly tensors: number;
+  /** Bytes of all output files. */
+  readonly bytes: number;
+  readonly dropped: readonly Dropped[];
+  readonly notices: readonly Notice[];
+}
+
+/** A conversion that is decided and not begun. */
+export interface PlannedConversion {
+  readonly result: ConvertResult;
+  /** Writes the files. `written` reads them back for `verify`, and has to be given with it. */
+  run(written?: InputFolder): Promise<ConvertResult>;
+}
+
+const defaultShardBytes = 5_000_000_000;
+
+/** Reads headers and decides everything; writes nothing. */
+export async function planConversion(
+  input: ModelInput,
+  output: ModelOutput,
+  formats: readonly Format[],
+  options: ConvertOptions = {},
+): Promise<PlannedConversion> {
+  const notices: Notice[] = [];
+  const context = createContext({ ...options, onNotice: collect(notices, options) });
+  const format = outputFormat(output, formats, options);
+  const model = await openModel(input, { formats, from: options.from }, context);
+  const chosen = chooseStateDict(model.checkpoint, options.select, model.name, context).load();
+  warnOfLeftovers(chosen, context);
+  const labelled = setMetadata(options.metadata ?? new Map(), context)(chosen);
+  const dict = resolveTies(options.tied ?? "drop", options.keep ?? [], context)(labelled);
+  const maxShardBytes = options.maxShardBytes ?? (output.name === undefined ? defaultShardBytes : Infinity);
+  const { plan, stem, extension } = await planOutput(dict, format, output.name, maxShardBytes);
+  const result: ConvertResult = {
+    input: { path: model.name, format: model.format, container: model.checkpoint.container },
+    outputs: plan.files.map((file) => ({
+      path: output.folder.pathOf(file.name),
+      bytes: file.size,
+      tensors: file.tensorCount,
+    })),
+    plan,
+    tensors: dict.tensors.size,
+    bytes: plan.size,
+    dropped: droppedFrom(chosen, dict),
+    notices,
+  };
+  return {
+    result,
+    async run(written) {
+      refuseNotices(notices, options);
+      await runPlan(plan, output.folder, (name) => isOfModel(name, stem, extension), context);
+      if (options.verify && written) await verifyOutput(plan, dict, format, written, context);
+      refuseNotices(notices, options);
+      return result;
+    },
+  };
+}
+
+function collect(notices: Notice[], options: ConvertOptions): (notice: Notice) => void {
+  return (notice) => {
+    notices.push(notice);
+    options.onNotice?.(notice);
+  };
+}
+
+function outputFormat(output: ModelOutput, formats: readonly Format[], options: ConvertOptions): Format {
+  if (options.to !== undefined) return formatById(options.to, formats);
+  if (output.name === undefined) return formatById("safetensors", formats);
+  const format = formatByExtension(output.name, formats);
+  if (format) return format;
+  throw new ConvertError("usage", `the extension of "${output.name}" names no format`, {
+    hint: "give it one that tensorferry formats lists, end a folder with /, or say --to",
+  });
+}
+
+function warnOfLeftovers({ leftovers }: TensorDict, context: RunContext): void {
+  if (leftovers.length === 0) return;
+  const shown = leftovers.slice(0, 8).map(({ name, what }) => `"${name}" (${what})`);
+  const rest = leftovers.length > shown.length ? ` and ${leftovers.length - shown.length} more` : "";
+  context.warn({
+    code: "left-behind",
+    message: `left behind, being no tensors of the state dict: ${shown.join(", ")}${rest}`,
+  });
+}
+
+function droppedFrom(before: TensorDict, after: TensorDict): readonly Dropped[] {
+  const dropped: Dropped[] = [];
+  for (const name of before.tensors.keys()) {
+    if (!after.tensors.has(name)) dropped.push({ name, reason: "tied", keptAs: after.aliases.get(name) });
+  }
+  for (const { name, what } of before.leftovers)
+    dropped.push({ name, reason: `not a tensor of the state dict: ${what}` });
+  return dropped;
+}
+
+function refuseNotices(notices: readonly Notice[], options: ConvertOptions): void {
+  const [first] = notices;
+  if (!options.strict || first === undefined) return;
+  throw new ConvertError("lossy", first.message, {
+    tensor: first.tensor,
+    hint: "without --strict this is a notice",
+  });
+}

@@ -1,0 +1,102 @@
+import { type ContextOptions, createContext, type Notice } from "../core/context.ts";
+import type { Leftover, TensorDict } from "../core/dict.ts";
+import { type DType, elementCount } from "../core/dtype.ts";
+import type { Format } from "../core/format.ts";
+import { tiedTo } from "../transforms/tied.ts";
+import { chooseStateDict, isAmbiguous } from "./choose-state-dict.ts";
+import type { ModelInput } from "./open.ts";
+import { openModel } from "./open-model.ts";
+
+/** One tensor of a report. */
+export interface TensorReport {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly bytes: number;
+  /** An earlier tensor with which it shares all its bytes. */
+  readonly tiedTo?: string;
+}
+
+/** One state dict of a checkpoint that holds several. */
+export interface StateDictReport {
+  readonly path: string;
+  readonly tensors: number;
+  readonly bytes: number;
+}
+
+/** What a file holds; no payload byte was read for it. */
+export interface InspectReport {
+  readonly path: string;
+  readonly format: string;
+  readonly container: string;
+  /** The dict that `tensors` lists; `undefined` where there are several and none was selected. */
+  readonly selected: string | undefined;
+  readonly tensors: readonly TensorReport[];
+  readonly stateDicts: readonly StateDictReport[];
+  /** Elements of all tensors, tied ones once. */
+  readonly parameters: number;
+  /** Bytes of all tensors, tied ones once. */
+  readonly bytes: number;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** What lies beside the tensors. */
+  readonly extras: readonly Leftover[];
+  readonly notices: readonly Notice[];
+}
+
+/** What may be asked of a report. */
+export interface InspectOptions extends ContextOptions {
+  readonly from?: string | undefined;
+  readonly select?: string | undefined;
+}
+
+/** Reads headers and lists what is there. A checkpoint of several state dicts lists those instead of failing. */
+export async function inspectModel(
+  input: ModelInput,
+  formats: readonly Format[],
+  options: InspectOptions = {},
+): Promise<InspectReport> {
+  const notices: Notice[] = [];
+  const context = createContext({
+    ...options,
+    onNotice(notice) {
+      notices.push(notice);
+      options.onNotice?.(notice);
+    },
+  });
+  const model = await openModel(input, { formats, from: options.from }, context);
+  const { candidates, container } = model.checkpoint;
+  const head = {
+    path: model.name,
+    format: model.format,
+    container,
+    stateDicts: candidates.map(({ path, tensorCount, bytes }) => ({ path, tensors: tensorCount, bytes })),
+    notices,
+  };
+  const chosen =
+    options.select === undefined && isAmbiguous(model.checkpoint)
+      ? undefined
+      : chooseStateDict(model.checkpoint, options.select, model.name, context);
+  if (chosen === undefined) {
+    return { ...head, selected: undefined, tensors: [], parameters: 0, bytes: 0, metadata: {}, extras: [] };
+  }
+  const dict = chosen.load();
+  const tensors = listTensors(dict);
+  const untied = tensors.filter((tensor) => tensor.tiedTo === undefined);
+  return {
+    ...head,
+    selected: chosen.path,
+    tensors,
+    parameters: untied.reduce((sum, { name, shape }) => sum + elementCount(shape, { tensor: name }), 0),
+    bytes: untied.reduce((sum, tensor) => sum + tensor.bytes, 0),
+    metadata: Object.fromEntries([...dict.metadata, ...dict.aliases]),
+    extras: dict.leftovers,
+  };
+}
+
+function listTensors(dict: TensorDict): readonly TensorReport[] {
+  const ties = tiedTo(dict);
+  return [...dict.tensors].map(([name, { dtype, shape, payload }]) => {
+    const tie = ties.get(name);
+    return { name, dtype, shape, bytes: payload.size, ...(tie === undefined ? {} : { tiedTo: tie }) };
+  });
+}

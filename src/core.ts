@@ -1,0 +1,40 @@
+/** The library without built-in formats: a caller hands in those it wants, and nothing else is loaded. */
+export {
+  type ConvertOptions,
+  type ConvertResult,
+  type Dropped,
+  type PlannedConversion,
+  planConversion,
+} from "./convert/convert.ts";
+export {
+  type InspectOptions,
+  type InspectReport,
+  inspectModel,
+  type StateDictReport,
+  type TensorReport,
+} from "./convert/inspect.ts";
+export type { ModelInput } from "./convert/open.ts";
+export { type OpenedModel, openModel } from "./convert/open-model.ts";
+export { type ModelOutput, type NamedPlan, planOutput } from "./convert/plan-output.ts";
+export { runPlan } from "./convert/run-plan.ts";
+export {
+  type ContextOptions,
+  createContext,
+  type Notice,
+  type NoticeCode,
+  type Progress,
+  type RunContext,
+} from "./core/context.ts";
+export type { Candidate, Checkpoint, Leftover, TensorDict } from "./core/dict.ts";
+export { type DType, dtypes } from "./core/dtype.ts";
+export { ConvertError, type ErrorKind, type ErrorSite, isConvertError } from "./core/errors.ts";
+export type { Format, FormatReader, FormatWriter, Match, Probe } from "./core/format.ts";
+export { defaultLimits, type Limits } from "./core/limits.ts";
+export type { OutputPlan, Piece, PlannedFile } from "./core/plan.ts";
+export type { Scratch } from "./core/scratch.ts";
+export type { ByteSink, InputFolder, OutputFolder, OutputRequest } from "./core/sink.ts";
+export { type ByteSource, bytesSource, type ReadRequest, readBytes, section } from "./core/source.ts";
+export type { LazyTensor, StorageView, TensorInfo } from "./core/tensor.ts";
+export { parseSize } from "./shards/size.ts";
+export { setMetadata } from "./transforms/metadata.ts";
+export { resolveTies, type TiedPolicy } from "./transforms/tied.ts";

@@ -1,0 +1,72 @@
+import { type Crc32, crc32 } from "../bytes/crc32.ts";
+import { defaultLimits, type Limits } from "./limits.ts";
+import { createScratchPool, type Scratch } from "./scratch.ts";
+
+/** Something worth telling that is no failure. The codes are stable and listed in docs/notices.md. */
+export interface Notice {
+  readonly code: NoticeCode;
+  readonly message: string;
+  readonly tensor?: string | undefined;
+}
+
+/** The kinds of notices there are. */
+export type NoticeCode =
+  | "wrong-extension"
+  | "selected"
+  | "left-behind"
+  | "tied-dropped"
+  | "shared-copied"
+  | "expanded"
+  | "no-checksum"
+  | "trailing-bytes"
+  | "metadata-replaced"
+  | "hidden-by-index";
+
+/** How far a long call has come; `done` and `total` are bytes. */
+export interface Progress {
+  readonly phase: "write" | "verify";
+  readonly done: number;
+  readonly total: number;
+  /** The file at hand. */
+  readonly label: string;
+}
+
+/** What a long-running call is given. Nothing else is ambient. */
+export interface RunContext {
+  readonly signal?: AbortSignal | undefined;
+  readonly limits: Limits;
+  /** Size of one transfer buffer, in bytes. */
+  readonly bufferBytes: number;
+  /** Transfers under way at once; each has a buffer. */
+  readonly jobs: number;
+  readonly scratch: Scratch;
+  readonly crc32: Crc32;
+  progress(step: Progress): void;
+  warn(notice: Notice): void;
+}
+
+/** The parts of a context that a caller may set. */
+export interface ContextOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly limits?: Partial<Limits> | undefined;
+  readonly bufferBytes?: number | undefined;
+  readonly jobs?: number | undefined;
+  /** A faster CRC-32 than the portable one. */
+  readonly crc32?: Crc32 | undefined;
+  readonly onProgress?: ((step: Progress) => void) | undefined;
+  readonly onNotice?: ((notice: Notice) => void) | undefined;
+}
+
+/** A context with defaults for what is not set. */
+export function createContext(options: ContextOptions = {}): RunContext {
+  return {
+    signal: options.signal,
+    limits: { ...defaultLimits, ...options.limits },
+    bufferBytes: options.bufferBytes ?? 2 * 1024 * 1024,
+    jobs: options.jobs ?? 2,
+    scratch: createScratchPool(),
+    crc32: options.crc32 ?? crc32,
+    progress: options.onProgress ?? (() => undefined),
+    warn: options.onNotice ?? (() => undefined),
+  };
+}

@@ -1,0 +1,44 @@
+import type { ByteSource } from "./source.ts";
+
+/** Bytes on their way to a place. Nobody sees them there before `commit`. */
+export interface ByteSink {
+  readonly name: string;
+  /** Writes at a byte position; resolves once the caller may reuse `chunk`. */
+  writeAt(chunk: Uint8Array, position: number): Promise<void>;
+  /** All bytes are there: lets go of the handle, still without showing the result. */
+  finish(): Promise<void>;
+  /** Shows the finished bytes under their name. */
+  commit(): Promise<void>;
+  /** Leaves nothing behind, committed or not; safe after any failure. */
+  discard(): Promise<void>;
+}
+
+/** The files that lie beside each other: a model, its shards, their index. */
+export interface InputFolder {
+  /** Opens a file by its bare name; `undefined` where there is none. Names that leave the folder are refused (kind `unsafe`). */
+  open(name: string): Promise<ByteSource | undefined>;
+  /** Lets go of every file that was opened. */
+  close(): Promise<void>;
+}
+
+/** What is about to be written into a folder. */
+export interface OutputRequest {
+  readonly files: readonly { readonly name: string; readonly size: number }[];
+  /** Whether a file that is already there belongs to an earlier output of the same model, and would confuse its readers. */
+  isStale(name: string): boolean;
+}
+
+/** Where output files are made, by bare name. */
+export interface OutputFolder {
+  /** Whether its sinks take bytes from the first to the last only; otherwise in any order, and several at once. */
+  readonly inOrder: boolean;
+  /** What a person would call a file in it. */
+  pathOf(name: string): string;
+  /** Refuses (kind `output`) before a byte is written if the files cannot all be made: names taken, too little space. */
+  prepare(request: OutputRequest): Promise<void>;
+  create(name: string, size: number): Promise<ByteSink>;
+  /** Called once all files are committed: drops what they replace. */
+  settle(): Promise<void>;
+  /** Called after a failure, once all sinks are discarded: takes back what `prepare` made. */
+  abandon(): Promise<void>;
+}

@@ -1,0 +1,78 @@
+import { ConvertError } from "./errors.ts";
+import type { Scratch } from "./scratch.ts";
+
+/** Random-access, read-only bytes. Offsets count from 0 and ends are exclusive. */
+export interface ByteSource {
+  /** What a person would call it: a path, a URL, or `model.pth#data/0`. */
+  readonly name: string;
+  readonly size: number;
+  /** Fills all of `target` from `offset` on, or rejects with kind `io`; the caller owns `target`. */
+  readInto(target: Uint8Array, offset: number, request?: ReadRequest): Promise<void>;
+  /** Set where `offset` and `target.length` must be multiples of an element's width, in bytes. */
+  readonly granule?: number | undefined;
+  /** CRC-32 of all the bytes where the container recorded one; whoever reads them all is to compare. */
+  readonly crc32?: number | undefined;
+}
+
+/** What a read may use and what may stop it. */
+export interface ReadRequest {
+  readonly signal?: AbortSignal | undefined;
+  /** Where a source that must compute borrows its memory; without it, it allocates for the call. */
+  readonly scratch?: Scratch | undefined;
+}
+
+/** Bytes in memory as a source; the bytes are not copied and must not change. */
+export function bytesSource(name: string, bytes: Uint8Array): ByteSource {
+  return {
+    name,
+    size: bytes.length,
+    async readInto(target, offset) {
+      checkRange(name, bytes.length, offset, target.length);
+      target.set(bytes.subarray(offset, offset + target.length));
+    },
+  };
+}
+
+/** A window of `inner`: bytes `start` up to, not including, `end`. Refuses (kind `malformed`) a window that leaves it. */
+export function section(inner: ByteSource, start: number, end: number, name: string): ByteSource {
+  if (start < 0 || end < start || end > inner.size) {
+    throw new ConvertError("malformed", `${name} spans bytes ${start} to ${end} of ${inner.size}`, {
+      file: inner.name,
+      offset: start,
+    });
+  }
+  if (start === 0 && end === inner.size) return inner;
+  return {
+    name,
+    size: end - start,
+    granule: inner.granule,
+    readInto: (target, offset, request) => inner.readInto(target, start + offset, request),
+  };
+}
+
+/** Reads bytes `start` to `end` into new memory; for headers, never for payloads. */
+export async function readBytes(
+  source: ByteSource,
+  start: number,
+  end: number,
+  request?: ReadRequest,
+): Promise<Uint8Array> {
+  checkRange(source.name, source.size, start, end - start);
+  const bytes = new Uint8Array(end - start);
+  await source.readInto(bytes, start, request);
+  return bytes;
+}
+
+/** Refuses (kind `io`) a read that leaves the source: the file is shorter than something said. */
+export function checkRange(name: string, size: number, offset: number, length: number): void {
+  if (offset < 0 || length < 0 || offset + length > size) {
+    throw new ConvertError(
+      "io",
+      `bytes ${offset} to ${offset + length} were asked for, but there are ${size}`,
+      {
+        file: name,
+        offset,
+      },
+    );
+  }
+}

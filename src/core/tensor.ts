@@ -1,0 +1,33 @@
+import type { DType } from "./dtype.ts";
+import type { ByteSource } from "./source.ts";
+
+/** What is known of a tensor without its bytes. */
+export interface TensorInfo {
+  readonly dtype: DType;
+  /** Row-major extents; `[]` is a scalar with one element. Sub-byte types count elements, not bytes. */
+  readonly shape: readonly number[];
+}
+
+/** Which bytes of which storage a tensor shows, and in which order. Tensors with equal views are tied. */
+export interface StorageView {
+  /** Identifies the storage within one dict. */
+  readonly storage: string;
+  /** Size of the whole storage in bytes. */
+  readonly storageBytes: number;
+  /** First byte the tensor touches, within the storage. */
+  readonly start: number;
+  /** Past the last byte it touches. */
+  readonly end: number;
+  /** Distance between neighbours of each dimension, in elements; as long as `shape` is in the file. */
+  readonly strides: readonly number[];
+  /** Whether the elements lie in the storage as the payload has them: row-major, without gaps. */
+  readonly contiguous: boolean;
+}
+
+/** A tensor whose bytes stay where they are until someone pulls them. */
+export interface LazyTensor extends TensorInfo {
+  /** The elements: contiguous, row-major, little-endian. */
+  readonly payload: ByteSource;
+  /** Set where the input has storages that tensors can share. */
+  readonly view?: StorageView | undefined;
+}

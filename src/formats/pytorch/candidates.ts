@@ -1,0 +1,84 @@
+import { isKind, type PickleValue } from "../../containers/pickle/values.ts";
+import type { RunContext } from "../../core/context.ts";
+import type { Candidate } from "../../core/dict.ts";
+import { mappingEntries } from "./python-values.ts";
+import { stateDict } from "./state-dict.ts";
+import { asTensor } from "./torch-values.ts";
+
+/** A container on the way down from the root. */
+interface Visit {
+  readonly value: PickleValue;
+  readonly path: string;
+  readonly auxiliary: boolean;
+}
+
+/** Keys under which training keeps tensors that are no weights (FORMAT.md, "Checkpoints"). */
+const auxiliaryKeys =
+  /^(optimizers?|optim|optimizer_states?|optimizer_state_dict|lr_schedulers?|scheduler|scaler|loops|callbacks)$/;
+
+/** Random states are tensors of bytes, kept beside the models they were drawn for. */
+const randomStateKeys = /(^|_)rng(_|$)|random_state/;
+
+/**
+ * Every mapping in the object that holds tensors, in the order of the file, each once however often it is referred
+ * to. Iterative, since a pickle nests as deep as it likes.
+ */
+export function findCandidates(root: PickleValue, file: string, context: RunContext): readonly Candidate[] {
+  const candidates: Candidate[] = [];
+  const seen = new Set<PickleValue>();
+  const pending: Visit[] = [{ value: root, path: "", auxiliary: false }];
+  for (let visit = pending.pop(); visit !== undefined; visit = pending.pop()) {
+    if (seen.has(visit.value)) continue;
+    seen.add(visit.value);
+    const children = childrenOf(visit);
+    const candidate = toCandidate(visit, root, file, context);
+    if (candidate) candidates.push(candidate);
+    for (const child of children.reverse()) pending.push(child);
+  }
+  return candidates;
+}
+
+function childrenOf({ value, path, auxiliary }: Visit): Visit[] {
+  const entries = mappingEntries(value);
+  const children: Visit[] = [];
+  if (entries) {
+    const list = [...entries];
+    const inOptimizer = list.some(([key]) => key === "param_groups") && list.some(([key]) => key === "state");
+    for (const [key, child] of list) {
+      if (!isContainer(child) || (typeof key !== "string" && typeof key !== "number")) continue;
+      const below = auxiliary || inOptimizer || auxiliaryKeys.test(String(key));
+      children.push({ value: child, path: join(path, String(key)), auxiliary: below });
+    }
+  } else if (isKind(value, "list") || isKind(value, "tuple")) {
+    for (const [index, child] of value.items.entries()) {
+      if (isContainer(child)) children.push({ value: child, path: join(path, String(index)), auxiliary });
+    }
+  }
+  return children;
+}
+
+function isContainer(value: PickleValue): boolean {
+  return isKind(value, "dict") || isKind(value, "call") || isKind(value, "list") || isKind(value, "tuple");
+}
+
+function join(path: string, key: string): string {
+  return path === "" ? key : `${path}.${key}`;
+}
+
+function toCandidate(
+  { value, path, auxiliary }: Visit,
+  root: PickleValue,
+  file: string,
+  context: RunContext,
+): Candidate | undefined {
+  let tensorCount = 0;
+  let bytes = 0;
+  for (const [key, child] of mappingEntries(value) ?? []) {
+    const tensor = asTensor(child);
+    if (tensor === undefined || (typeof key === "string" && randomStateKeys.test(key))) continue;
+    tensorCount++;
+    bytes += tensor.shape.reduce((product, size) => product * size, tensor.dtype.itemBytes);
+  }
+  if (tensorCount === 0) return undefined;
+  return { path, auxiliary, tensorCount, bytes, load: () => stateDict(value, path, root, file, context) };
+}

@@ -1,0 +1,33 @@
+import { dtypes } from "../../core/dtype.ts";
+import type { Format, Probe } from "../../core/format.ts";
+
+/** PyTorch's own files, as `torch.save` writes them. FORMAT.md beside this file has the details. */
+export const pytorch: Format = {
+  id: "pytorch",
+  title: "PyTorch (torch.save)",
+  extensions: [".pth", ".pt", ".bin", ".ckpt"],
+  storable: new Set(dtypes.filter((dtype) => !dtype.startsWith("F6"))),
+  sharesStorage: true,
+  folderStem: "pytorch_model",
+  folderExtension: ".bin",
+  detect,
+  loadReader: () => import("./read.ts").then((module) => module.reader),
+};
+
+const localSignature = [0x50, 0x4b, 0x03, 0x04];
+
+/** Any zip may be one; its directory or first entry tells most of the time. */
+function detect({ head, tail }: Probe): "certain" | "likely" | "no" {
+  if (!localSignature.every((byte, index) => head[index] === byte)) return "no";
+  return includesText(head, "/data.pkl") || includesText(tail, "/data.pkl") ? "certain" : "likely";
+}
+
+function includesText(bytes: Uint8Array, text: string): boolean {
+  const first = text.charCodeAt(0);
+  for (let at = bytes.indexOf(first); at >= 0; at = bytes.indexOf(first, at + 1)) {
+    let length = 1;
+    while (length < text.length && bytes[at + length] === text.charCodeAt(length)) length++;
+    if (length === text.length) return true;
+  }
+  return false;
+}

@@ -1,0 +1,77 @@
+import {
+  isKind,
+  type PickleDict,
+  type PickleGlobal,
+  type PickleValue,
+} from "../../containers/pickle/values.ts";
+import { asStorage, asTensor } from "./torch-values.ts";
+
+const mappingClasses = new Set(["collections OrderedDict", "collections defaultdict", "collections Counter"]);
+
+/** The entries of a dict or of one of its usual subclasses; `undefined` for everything else. */
+export function mappingEntries(
+  value: PickleValue | undefined,
+): Iterable<readonly [PickleValue, PickleValue]> | undefined {
+  if (isKind(value, "dict")) return value.entries();
+  if (!isKind(value, "call") || !isKind(value.callable, "global")) return undefined;
+  if (!mappingClasses.has(globalName(value.callable))) return undefined;
+  return value.entries?.entries() ?? pairsOf(value.args) ?? [];
+}
+
+/** Python 2 gave an OrderedDict its items as a list of pairs. */
+function pairsOf(args: PickleValue): (readonly [PickleValue, PickleValue])[] | undefined {
+  const list = isKind(args, "tuple") ? args.items[0] : undefined;
+  if (!isKind(list, "list")) return undefined;
+  const pairs: [PickleValue, PickleValue][] = [];
+  for (const pair of list.items) {
+    if ((isKind(pair, "list") || isKind(pair, "tuple")) && pair.items.length === 2) {
+      pairs.push([pair.items[0] as PickleValue, pair.items[1] as PickleValue]);
+    }
+  }
+  return pairs;
+}
+
+/** The attributes that BUILD gave to an object, if it gave it any. */
+export function attributesOf(value: PickleValue | undefined): PickleDict | undefined {
+  return isKind(value, "call") && isKind(value.state, "dict") ? value.state : undefined;
+}
+
+/** `module name`, as the tables here spell globals. */
+export function globalName(global: PickleGlobal): string {
+  return `${global.module} ${global.name}`;
+}
+
+/** What a value is, for people: `an int`, `a dict of 3`, `a numpy.ndarray`. */
+export function describeValue(value: PickleValue): string {
+  if (value === null) return "None";
+  if (typeof value === "boolean") return "a bool";
+  if (typeof value === "number" || typeof value === "bigint") return "an int";
+  if (typeof value === "string") return "a string";
+  if (value instanceof Uint8Array) return "bytes";
+  switch (value.kind) {
+    case "float":
+    case "bytearray":
+    case "set":
+      return `a ${value.kind}`;
+    case "list":
+    case "tuple":
+      return `a ${value.kind} of ${value.items.length}`;
+    case "dict":
+      return `a dict of ${value.size}`;
+    case "global":
+      return `the name ${value.module}.${value.name}`;
+    case "persistent":
+      return "a reference to something outside";
+    case "host":
+      return asTensor(value) ? "a tensor" : asStorage(value) ? "a storage" : "a value";
+    case "call":
+      return describeCall(value.callable, value.entries);
+  }
+}
+
+function describeCall(callable: PickleValue, entries: PickleDict | undefined): string {
+  if (!isKind(callable, "global")) return "an object";
+  const article = /^[aeiou]/i.test(callable.module) ? "an" : "a";
+  const count = mappingClasses.has(globalName(callable)) ? ` of ${entries?.size ?? 0}` : "";
+  return `${article} ${callable.module}.${callable.name}${count}`;
+}

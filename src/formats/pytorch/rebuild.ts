@@ -1,0 +1,116 @@
+import type {
+  PickleDict,
+  PickleGlobal,
+  PickleHost,
+  PickleTuple,
+  PickleValue,
+} from "../../containers/pickle/values.ts";
+import { isKind } from "../../containers/pickle/values.ts";
+import { ConvertError } from "../../core/errors.ts";
+import { type TorchDType, torchDTypeByName } from "./dtypes.ts";
+import type { LazyBits } from "./lazy-bits.ts";
+import { asStorage, asTensor, host, type TorchTensor } from "./torch-values.ts";
+
+/**
+ * The calls that make tensors, by module and name, with what they come to. Only these are understood; the match is
+ * exact, and none of them runs anything. FORMAT.md, "Rebuild calls", lists their arguments.
+ */
+const rebuilders: Readonly<
+  Record<string, (args: readonly PickleValue[], fail: Fail) => PickleHost | undefined>
+> = {
+  "torch._utils _rebuild_tensor": (args, fail) => rebuildTensor(args, undefined, undefined, fail),
+  "torch._utils _rebuild_tensor_v2": (args, fail) => rebuildTensor(args, undefined, args[6], fail),
+  "torch._utils _rebuild_tensor_v3": (args, fail) =>
+    rebuildTensor(args, dtypeOf(args[6], fail), args[7], fail),
+  "torch._utils _rebuild_parameter": innerTensor,
+  "torch._utils _rebuild_parameter_with_state": innerTensor,
+  "torch.nn.parameter Parameter": innerTensor,
+  "torch._tensor _rebuild_from_type_v2": rebuildFromType,
+};
+
+type Fail = (message: string) => never;
+
+/** What a call makes, if it makes a tensor; `undefined` for every other call. Throws kind `malformed` for broken arguments. */
+export function rebuildCall(
+  callable: PickleGlobal,
+  args: PickleValue,
+  site: { readonly file: string; readonly offset: number },
+): PickleHost | undefined {
+  const name = `${callable.module} ${callable.name}`;
+  if (!Object.hasOwn(rebuilders, name)) return undefined;
+  const fail: Fail = (message) => {
+    throw new ConvertError("malformed", `${callable.name} ${message}`, site);
+  };
+  if (!isKind(args, "tuple")) return fail("is called without arguments");
+  return rebuilders[name]?.(args.items, fail);
+}
+
+function rebuildTensor(
+  args: readonly PickleValue[],
+  dtypeArgument: TorchDType | undefined,
+  flags: PickleValue | undefined,
+  fail: Fail,
+): PickleHost | undefined {
+  const [storageArgument, offset, size, stride] = args;
+  const storage = asStorage(storageArgument) ?? fail("is given no storage");
+  const dtype = dtypeArgument ?? storage.dtype ?? fail("is given an untyped storage and no dtype");
+  const shape = sizes(size) ?? fail("is given a broken shape");
+  const strides = sizes(stride) ?? fail("is given broken strides");
+  if (!isSize(offset)) return fail("is given a broken storage offset");
+  if (shape.length !== strides.length)
+    return fail(`is given ${shape.length} sizes and ${strides.length} strides`);
+  const bits = isKind(flags, "dict") && flags.size > 0 ? lazyBits(flags, fail) : undefined;
+  return host({ type: "tensor", storage, dtype, offset, shape, strides, bits } satisfies TorchTensor);
+}
+
+function lazyBits(flags: PickleDict, fail: Fail): LazyBits {
+  for (const [key] of flags.entries())
+    if (key !== "conj" && key !== "neg") return fail("is given an unknown flag");
+  return { conj: flags.get("conj") === true, neg: flags.get("neg") === true };
+}
+
+function dtypeOf(value: PickleValue | undefined, fail: Fail): TorchDType {
+  if (!isKind(value, "global") || value.module !== "torch") return fail("is given no dtype");
+  return (
+    torchDTypeByName.get(value.name) ?? fail(`is given the dtype torch.${value.name}, which is not known`)
+  );
+}
+
+/** Parameters wrap a tensor; what they add (gradient flag, hooks, attributes) is no weight. */
+function innerTensor(args: readonly PickleValue[]): PickleHost | undefined {
+  return asTensor(args[0]) ? (args[0] as PickleHost) : undefined;
+}
+
+/** Tensors with Python attributes, such as buffers: the same tensor, rebuilt by the inner call. */
+function rebuildFromType(args: readonly PickleValue[], fail: Fail): PickleHost | undefined {
+  const [inner, type, innerArgs] = args;
+  const plainTypes = [
+    "torch Tensor",
+    "torch._tensor Tensor",
+    "torch.nn.parameter Parameter",
+    "torch.nn.parameter Buffer",
+  ];
+  if (!isKind(inner, "global") || !isKind(type, "global")) return undefined;
+  if (!plainTypes.includes(`${type.module} ${type.name}`) || inner.name === "_rebuild_from_type_v2")
+    return undefined;
+  const rebuilder = Object.hasOwn(rebuilders, `${inner.module} ${inner.name}`)
+    ? rebuilders[`${inner.module} ${inner.name}`]
+    : undefined;
+  return isKind(innerArgs, "tuple") ? rebuilder?.(innerArgs.items, fail) : undefined;
+}
+
+/** Sizes come as a tuple, a list, or `torch.Size(tuple)`. */
+function sizes(value: PickleValue | undefined): readonly number[] | undefined {
+  if (isKind(value, "call") && isKind(value.args, "tuple")) {
+    const isSizeCall =
+      isKind(value.callable, "global") && value.callable.module === "torch" && value.callable.name === "Size";
+    return isSizeCall ? sizes(value.args.items[0]) : undefined;
+  }
+  if (!isKind(value, "tuple") && !isKind(value, "list")) return undefined;
+  const items = (value as PickleTuple).items;
+  return items.every(isSize) ? (items as readonly number[]) : undefined;
+}
+
+function isSize(value: PickleValue | undefined): value is number {
+  return typeof value === "number" && value >= 0;
+}

@@ -1,0 +1,90 @@
+import { isKind, type PickleValue } from "../../containers/pickle/values.ts";
+import type { RunContext } from "../../core/context.ts";
+import type { Leftover, TensorDict } from "../../core/dict.ts";
+import { ConvertError } from "../../core/errors.ts";
+import { checkLimit } from "../../core/limits.ts";
+import type { LazyTensor } from "../../core/tensor.ts";
+import { openTensor } from "./open-tensor.ts";
+import { attributesOf, describeValue, mappingEntries } from "./python-values.ts";
+import { asTensor } from "./torch-values.ts";
+
+/** What a state dict carries beside its tensors; kept so that a `.pth` can be written with it. */
+export interface StateDictExtras {
+  /** The `_metadata` attribute that `Module.state_dict()` sets: prefix to version. */
+  readonly versions: PickleValue | undefined;
+}
+
+/**
+ * A mapping of the pickle as a tensor dict, in its order. What is no tensor is listed as left over, here and at the
+ * top of the file. Throws where a tensor is broken (`malformed`) or of a kind that is not read (`unsupported`).
+ */
+export function stateDict(
+  mapping: PickleValue,
+  path: string,
+  root: PickleValue,
+  file: string,
+  context: RunContext,
+): TensorDict {
+  const tensors = new Map<string, LazyTensor>();
+  const leftovers: Leftover[] = [];
+  for (const [key, value] of mappingEntries(mapping) ?? []) {
+    const name = keyText(key);
+    const tensor = asTensor(value);
+    if (tensor === undefined) {
+      refuseUnreadTensor(name, value, file);
+      leftovers.push({ name: path === "" ? name : `${path}.${name}`, what: describeValue(value) });
+      continue;
+    }
+    if (tensors.has(name)) {
+      throw new ConvertError("unsupported", `two keys of the state dict both read "${name}"`, {
+        file,
+        tensor: name,
+      });
+    }
+    tensors.set(name, openTensor(name, tensor, file, context));
+    checkLimit(context.limits, "entries", tensors.size, "the number of tensors", { file });
+  }
+  const extras: StateDictExtras = { versions: attributesOf(mapping)?.get("_metadata") };
+  return {
+    tensors,
+    metadata: new Map(),
+    aliases: new Map(),
+    leftovers: [...leftovers, ...besides(path, root)],
+    extras: new Map([["pytorch", extras]]),
+  };
+}
+
+/** Keys are strings as a rule; numbers occur, and anything else is shown as what it is. */
+function keyText(key: PickleValue): string {
+  if (typeof key === "string") return key;
+  if (typeof key === "number" || typeof key === "bigint") return String(key);
+  return `(${describeValue(key)})`;
+}
+
+/** The other things at the top of the file, when the state dict lies below it. */
+function besides(path: string, root: PickleValue): Leftover[] {
+  if (path === "") return [];
+  const others: Leftover[] = [];
+  for (const [key, value] of mappingEntries(root) ?? []) {
+    const name = keyText(key);
+    if (path !== name && !path.startsWith(`${name}.`)) others.push({ name, what: describeValue(value) });
+  }
+  return others;
+}
+
+/** A weight must never be passed over in silence: what torch would rebuild as a tensor is read or refused. */
+function refuseUnreadTensor(name: string, value: PickleValue, file: string): void {
+  if (!isKind(value, "call") || !isKind(value.callable, "global")) return;
+  const { module, name: callable } = value.callable;
+  const makesTensor = /^torch(\._utils|\._tensor|\.tensor)?$/.test(module) && /^_rebuild_/.test(callable);
+  if (!makesTensor && !(module === "torch.nn.parameter" && callable === "Parameter")) return;
+  throw new ConvertError(
+    "unsupported",
+    `"${name}" is a kind of tensor that is not read yet: ${module}.${callable}`,
+    {
+      file,
+      tensor: name,
+      hint: "docs/formats.md lists the kinds that are",
+    },
+  );
+}

@@ -1,0 +1,65 @@
+import { readUint64 } from "../../bytes/size.ts";
+import { singleDict } from "../../core/dict.ts";
+import { ConvertError } from "../../core/errors.ts";
+import type { FormatReader } from "../../core/format.ts";
+import { checkLimit } from "../../core/limits.ts";
+import { readBytes, section } from "../../core/source.ts";
+import type { LazyTensor } from "../../core/tensor.ts";
+import { type Header, maxHeaderBytes, parseHeader } from "./header.ts";
+
+/** Reads one safetensors file; its tensors come in the order of their bytes. */
+export const reader: FormatReader = {
+  async read(source, context) {
+    const file = source.name;
+    if (source.size < 8) {
+      throw new ConvertError("malformed", `${source.size} bytes cannot hold a safetensors header`, {
+        file,
+        offset: 0,
+      });
+    }
+    const prefix = await readBytes(source, 0, 8, context);
+    const headerBytes = readUint64(new DataView(prefix.buffer), 0);
+    if (headerBytes === undefined || headerBytes > maxHeaderBytes) {
+      throw new ConvertError("malformed", `the header is said to have more than ${maxHeaderBytes} bytes`, {
+        file,
+        offset: 0,
+        hint: "the file is probably no safetensors file",
+      });
+    }
+    const dataStart = 8 + headerBytes;
+    if (dataStart > source.size) {
+      throw new ConvertError(
+        "io",
+        `the header is said to end at byte ${dataStart}, but the file has ${source.size}`,
+        {
+          file,
+          offset: 0,
+          hint: "the file is cut short; download or save it again",
+        },
+      );
+    }
+    const header = parseHeader(await readBytes(source, 8, dataStart, context), source.size - dataStart, file);
+    checkLimit(context.limits, "entries", header.tensors.length, "the number of tensors", { file });
+    const tensors = new Map<string, LazyTensor>();
+    for (const { name, dtype, shape, start, end } of header.tensors) {
+      tensors.set(name, {
+        dtype,
+        shape,
+        payload: section(source, dataStart + start, dataStart + end, `${file}#${name}`),
+      });
+    }
+    const [metadata, aliases] = splitMetadata(header);
+    return singleDict("safetensors", { tensors, metadata, aliases, leftovers: [], extras: new Map() });
+  },
+};
+
+/** Savers record a dropped tied name as metadata, dropped to kept; it is one if the kept name is a tensor and the dropped is none. */
+function splitMetadata(header: Header): [metadata: Map<string, string>, aliases: Map<string, string>] {
+  const names = new Set(header.tensors.map((tensor) => tensor.name));
+  const metadata = new Map<string, string>();
+  const aliases = new Map<string, string>();
+  for (const [key, value] of header.metadata) {
+    (key !== "format" && names.has(value) && !names.has(key) ? aliases : metadata).set(key, value);
+  }
+  return [metadata, aliases];
+}

@@ -1,0 +1,33 @@
+import type { ConvertResult } from "./convert/convert.ts";
+import type { InspectOptions, InspectReport } from "./convert/inspect.ts";
+import { builtinFormats } from "./formats/index.ts";
+import {
+  type ConvertPathOptions,
+  convertPaths,
+  inspectPath,
+  type PlannedPathConversion,
+  planPaths,
+} from "./paths/convert-paths.ts";
+
+export * from "./index.ts";
+export { inputFolder } from "./node/input-folder.ts";
+export { outputFolder } from "./node/output-folder.ts";
+export type { ConvertPathOptions, PlannedPathConversion } from "./paths/convert-paths.ts";
+export { type OpenModel, type OpenPathOptions, open } from "./paths/open.ts";
+export { resolveInput } from "./paths/resolve-input.ts";
+export { resolveOutput } from "./paths/resolve-output.ts";
+
+/** Converts the file or folder `from` into the file or folder `to`; the files appear once all are complete. */
+export function convert(from: string, to: string, options?: ConvertPathOptions): Promise<ConvertResult> {
+  return convertPaths(from, to, builtinFormats, options);
+}
+
+/** Decides a conversion without writing anything: look at `result`, then `run()` or `close()`. */
+export function plan(from: string, to: string, options?: ConvertPathOptions): Promise<PlannedPathConversion> {
+  return planPaths(from, to, builtinFormats, options);
+}
+
+/** Lists the tensors and the rest of a file or folder; reads headers only. */
+export function inspect(path: string, options?: InspectOptions): Promise<InspectReport> {
+  return inspectPath(path, builtinFormats, options);
+}

@@ -1,0 +1,76 @@
+import { readdirSync, statSync } from "node:fs";
+import { basename, dirname } from "node:path";
+import type { ModelInput } from "../convert/open.ts";
+import type { Notice } from "../core/context.ts";
+import { ConvertError } from "../core/errors.ts";
+import { inputFolder } from "../node/input-folder.ts";
+import { systemError } from "../node/system-errors.ts";
+import { parseShardName } from "../shards/naming.ts";
+
+/**
+ * What a path on the command line means: a file, or the model in a folder. Throws kind `io` where nothing is there,
+ * `usage` where a folder holds several models.
+ */
+export function resolveInput(path: string, onNotice: (notice: Notice) => void = () => undefined): ModelInput {
+  const stats = stat(path);
+  if (!stats.isDirectory()) return { folder: inputFolder(dirname(path)), name: basename(path) };
+  const names = readdirSync(path).sort();
+  return { folder: inputFolder(path), name: mainFile(names, path, onNotice) };
+}
+
+function stat(path: string) {
+  try {
+    return statSync(path);
+  } catch (error) {
+    throw systemError("io", path, error);
+  }
+}
+
+/** In the order of the Hub's loaders: safetensors before pickles, and of each kind an index before a single file. */
+const preferences: readonly ((name: string) => boolean)[] = [
+  (name) => name.endsWith(".safetensors.index.json"),
+  (name) => name.endsWith(".safetensors"),
+  (name) => name.endsWith(".bin.index.json"),
+  (name) => name.endsWith(".bin"),
+  (name) => /\.(pth|pt|ckpt)$/.test(name),
+];
+
+function mainFile(names: readonly string[], folder: string, onNotice: (notice: Notice) => void): string {
+  for (const prefers of preferences) {
+    const found = names.filter((name) => prefers(name) && !name.startsWith("."));
+    const [first] = found;
+    if (first === undefined) continue;
+    const usual = found.find((name) =>
+      /^(model|pytorch_model|diffusion_pytorch_model|adapter_model)\./.test(name),
+    );
+    if (found.length > 1 && usual === undefined) refuseChoice(found, folder);
+    const chosen = usual ?? first;
+    warnOfHidden(chosen, names, onNotice);
+    return chosen;
+  }
+  throw new ConvertError("io", "the folder holds no model", {
+    file: folder,
+    hint: "expected .safetensors, .bin, .pth, .pt or .ckpt files, or an index of them",
+  });
+}
+
+function refuseChoice(found: readonly string[], folder: string): never {
+  const shards = found.filter((name) => parseShardName(name) !== undefined);
+  const hint =
+    shards.length === found.length ? "these are shards, but their index is missing" : "give the path of one";
+  throw new ConvertError(
+    "usage",
+    `the folder holds ${found.length} models: ${found.slice(0, 5).join(", ")}`,
+    { file: folder, hint },
+  );
+}
+
+/** An index and a single file of the same name: loaders differ in which one they take. */
+function warnOfHidden(chosen: string, names: readonly string[], onNotice: (notice: Notice) => void): void {
+  const single = chosen.replace(/\.index\.json$/, "");
+  if (single === chosen || !names.includes(single)) return;
+  onNotice({
+    code: "hidden-by-index",
+    message: `the folder has both ${chosen} and ${single}; the index is read`,
+  });
+}

@@ -1,0 +1,115 @@
+import { compareUtf8 } from "../bytes/utf8.ts";
+import type { RunContext } from "../core/context.ts";
+import type { TensorDict } from "../core/dict.ts";
+import { ConvertError } from "../core/errors.ts";
+import type { LazyTensor, StorageView } from "../core/tensor.ts";
+
+/** What becomes of names that share all their bytes, where the output cannot share. */
+export type TiedPolicy = "drop" | "copy";
+
+/** Heads, and embeddings that a `shared` one stands for: the names that the Hub's loaders tie again by themselves. */
+const tiedAgainByLoaders = [
+  /(^|\.)lm_head\./,
+  /(^|\.)embed_out\./,
+  /(^|\.)cls\.predictions\.decoder\./,
+  /(^|\.)lm_head\.decoder\./,
+  /(^|\.)(encoder|decoder)\.embed_tokens\./,
+];
+
+/**
+ * Gives each remaining tensor bytes of its own. `drop` keeps one name of each tied group and records the others as
+ * aliases; `copy` writes each. Tensors that overlap without being equal are always written in full, with a notice.
+ */
+export function resolveTies(policy: TiedPolicy, keep: readonly string[], context: RunContext) {
+  return (dict: TensorDict): TensorDict => {
+    checkKept(keep, dict);
+    const dropped = policy === "drop" ? droppedNames(dict, keep) : new Map<string, string>();
+    for (const [name, kept] of dropped) {
+      context.warn({
+        code: "tied-dropped",
+        tensor: name,
+        message: `"${name}" is the same tensor as "${kept}", which is kept`,
+      });
+    }
+    const remaining = [...dict.tensors].filter(([name]) => !dropped.has(name));
+    warnOfOverlaps(remaining, context);
+    const tensors = new Map(
+      remaining.map(([name, tensor]): [string, LazyTensor] => [name, { ...tensor, view: undefined }]),
+    );
+    return { ...dict, tensors, aliases: new Map([...dict.aliases, ...dropped]) };
+  };
+}
+
+/** Of each tied group all names but the kept one, with that one. */
+function droppedNames(dict: TensorDict, keep: readonly string[]): ReadonlyMap<string, string> {
+  const dropped = new Map<string, string>();
+  for (const names of tiedGroups(dict)) {
+    const kept = keptName(names, keep);
+    for (const name of [...names].sort(compareUtf8)) if (name !== kept) dropped.set(name, kept);
+  }
+  return dropped;
+}
+
+function checkKept(keep: readonly string[], dict: TensorDict): void {
+  for (const name of keep) {
+    if (!dict.tensors.has(name)) {
+      throw new ConvertError("usage", `there is no tensor "${name}" to keep`, {
+        tensor: name,
+        hint: "see tensorferry inspect",
+      });
+    }
+  }
+}
+
+/** For each tensor that an earlier one is tied to, the name of that one. */
+export function tiedTo(dict: TensorDict): ReadonlyMap<string, string> {
+  const ties = new Map<string, string>();
+  for (const [first, ...others] of tiedGroups(dict))
+    for (const name of others) ties.set(name, first as string);
+  return ties;
+}
+
+/** Names of equal dtype, shape and strides on the same bytes, in groups of two and more. */
+function tiedGroups(dict: TensorDict): readonly (readonly string[])[] {
+  const groups = new Map<string, string[]>();
+  for (const [name, { dtype, shape, view, payload }] of dict.tensors) {
+    if (view === undefined || payload.size === 0) continue;
+    const key = JSON.stringify([view.storage, view.start, dtype, shape, view.contiguous ? "" : view.strides]);
+    const group = groups.get(key);
+    if (group) group.push(name);
+    else groups.set(key, [name]);
+  }
+  return [...groups.values()].filter((names) => names.length > 1);
+}
+
+/** The user's choice; else an embedding before a head; else the first by the bytes of its name, as on the Hub. */
+function keptName(names: readonly string[], keep: readonly string[]): string {
+  const chosen = names.find((name) => keep.includes(name));
+  if (chosen !== undefined) return chosen;
+  const sorted = [...names].sort(compareUtf8);
+  return (
+    sorted.find((name) => !tiedAgainByLoaders.some((pattern) => pattern.test(name))) ?? (sorted[0] as string)
+  );
+}
+
+/** Bytes that two tensors show in different ways are written twice, and lose their connection. */
+function warnOfOverlaps(tensors: readonly (readonly [string, LazyTensor])[], context: RunContext): void {
+  const byStorage = new Map<string, { name: string; view: StorageView }[]>();
+  for (const [name, { view, payload }] of tensors) {
+    if (view === undefined || payload.size === 0) continue;
+    const members = byStorage.get(view.storage);
+    if (members) members.push({ name, view });
+    else byStorage.set(view.storage, [{ name, view }]);
+  }
+  for (const members of byStorage.values()) {
+    members.sort((a, b) => a.view.start - b.view.start);
+    let reach = { name: "", end: 0 };
+    for (const { name, view } of members) {
+      if (view.start < reach.end) {
+        const message = `"${name}" shares bytes with "${reach.name}" and is written in full beside it`;
+        context.warn({ code: "shared-copied", tensor: name, message });
+      }
+      if (view.end > reach.end) reach = { name, end: view.end };
+    }
+  }
+}
