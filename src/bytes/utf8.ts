@@ -3,6 +3,8 @@ const encoder = new TextEncoder();
 
 /** Decodes UTF-8 without replacing anything and keeps a byte order mark; `undefined` where the bytes are not UTF-8. */
 export function decodeUtf8(bytes: Uint8Array): string | undefined {
+  const short = bytes.length < 32 ? decodeAscii(bytes) : undefined;
+  if (short !== undefined) return short;
   try {
     return strictDecoder.decode(bytes);
   } catch {
@@ -41,15 +43,11 @@ function codePointRank(unit: number): number {
  * decoders refuse those. `undefined` where the bytes are not even that.
  */
 export function decodeSurrogatePass(bytes: Uint8Array): string | undefined {
-  if (bytes.length < 32) {
-    const ascii = decodeShortAscii(bytes);
-    if (ascii !== undefined) return ascii;
-  }
   return decodeUtf8(bytes) ?? decodeWithSurrogates(bytes);
 }
 
-/** For the many short names in a pickle a loop is several times faster than a TextDecoder call. */
-function decodeShortAscii(bytes: Uint8Array): string | undefined {
+/** For the many short names in a pickle or a directory a loop is several times faster than a TextDecoder call. */
+function decodeAscii(bytes: Uint8Array): string | undefined {
   let text = "";
   for (const byte of bytes) {
     if (byte >= 0x80) return undefined;

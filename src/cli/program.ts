@@ -52,7 +52,7 @@ export function buildProgram(version: string, console: Console, signal: AbortSig
     .option("--force", "replace what is there already")
     .option("--dry-run", "print the plan and write nothing")
     .option("--jobs <n>", "transfers at once (default: 2)")
-    .option("--buffer <size>", "buffer of one transfer (default: 2MiB)")
+    .option("--buffer <size>", "buffer of one transfer (default: 8MiB)")
     .option("--limit <name=value>", "raise a limit, repeatable", collect)
     .option("--json", "one JSON document on standard output")
     .option("--quiet", "print errors only")

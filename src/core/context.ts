@@ -62,7 +62,7 @@ export function createContext(options: ContextOptions = {}): RunContext {
   return {
     signal: options.signal,
     limits: { ...defaultLimits, ...options.limits },
-    bufferBytes: options.bufferBytes ?? 2 * 1024 * 1024,
+    bufferBytes: options.bufferBytes ?? 8 * 1024 * 1024,
     jobs: options.jobs ?? 2,
     scratch: createScratchPool(),
     crc32: options.crc32 ?? crc32,

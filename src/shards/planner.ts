@@ -13,47 +13,55 @@ export interface Shard {
  * storage counts, once. docs/sharding.md describes the rule.
  */
 export function planShards(dict: TensorDict, maxBytes: number): readonly Shard[] {
-  const storages = new Map<string, string[]>();
-  const shards: { names: string[]; bytes: number }[] = [];
-  const shardOf = new Map<string, { names: string[]; bytes: number }>();
-  let open: { names: string[]; bytes: number } = { names: [], bytes: 0 };
+  const shards: OpenShard[] = [];
+  const byStorage = new Map<string, { readonly shard: OpenShard; readonly others: string[] }>();
+  let open: OpenShard = { names: [], bytes: 0 };
 
-  for (const [name, tensor] of dict.tensors) {
-    const storage = storageIdentity(name, tensor);
-    const known = storages.get(storage);
-    if (known) {
-      known.push(name);
-      continue;
-    }
-    storages.set(storage, [name]);
-    const bytes = countedBytes(tensor);
+  /** The shard for a storage of this size that was not met before. */
+  function place(bytes: number): OpenShard {
     if (bytes > maxBytes) {
-      const alone = { names: [name], bytes };
+      const alone = { names: [], bytes: 0 };
       shards.push(alone);
-      shardOf.set(name, alone);
-      continue;
+      return alone;
     }
     if (open.bytes + bytes > maxBytes) {
       shards.push(open);
       open = { names: [], bytes: 0 };
     }
-    open.names.push(name);
-    open.bytes += bytes;
-    shardOf.set(name, open);
+    return open;
+  }
+
+  for (const [name, tensor] of dict.tensors) {
+    const storage = storageOf(tensor);
+    const known = storage === undefined ? undefined : byStorage.get(storage);
+    if (known) {
+      known.others.push(name);
+      continue;
+    }
+    const bytes = countedBytes(tensor);
+    const shard = place(bytes);
+    shard.names.push(name);
+    shard.bytes += bytes;
+    if (storage !== undefined) byStorage.set(storage, { shard, others: [] });
   }
   if (open.names.length > 0) shards.push(open);
-  for (const [first, ...others] of storages.values()) shardOf.get(first as string)?.names.push(...others);
+  // Later tensors of a storage come last in the shard of the first.
+  for (const { shard, others } of byStorage.values()) for (const name of others) shard.names.push(name);
   return shards;
 }
 
-/** Empty tensors have no memory, which makes them one storage in the eyes of the reference. */
-function storageIdentity(name: string, tensor: LazyTensor): string {
-  if (tensor.payload.size === 0 && (tensor.view === undefined || tensor.view.storageBytes === 0))
-    return "empty";
-  return tensor.view?.contiguous ? `storage ${tensor.view.storage}` : `tensor ${name}`;
+interface OpenShard {
+  readonly names: string[];
+  bytes: number;
+}
+
+/** The storage that a tensor may have in common with others. Empty tensors have no memory, which makes them one in the eyes of the reference. */
+function storageOf({ payload, view }: LazyTensor): string | undefined {
+  if (payload.size === 0 && (view === undefined || view.storageBytes === 0)) return "empty";
+  return view?.contiguous ? `storage ${view.storage}` : undefined;
 }
 
 /** A tensor that has to be gathered becomes a storage of its own; any other counts with all of its storage. */
-function countedBytes(tensor: LazyTensor): number {
-  return tensor.view?.contiguous ? tensor.view.storageBytes : tensor.payload.size;
+function countedBytes({ payload, view }: LazyTensor): number {
+  return view?.contiguous ? view.storageBytes : payload.size;
 }

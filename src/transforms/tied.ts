@@ -72,14 +72,35 @@ export function tiedTo(dict: TensorDict): ReadonlyMap<string, string> {
 /** Names of equal dtype, shape and strides on the same bytes, in groups of two and more. */
 function tiedGroups(dict: TensorDict): readonly (readonly string[])[] {
   const groups = new Map<string, string[]>();
-  for (const [name, { dtype, shape, view, payload }] of dict.tensors) {
-    if (view === undefined || payload.size === 0) continue;
-    const key = JSON.stringify([view.storage, view.start, dtype, shape, view.contiguous ? "" : view.strides]);
-    const group = groups.get(key);
-    if (group) group.push(name);
-    else groups.set(key, [name]);
+  for (const members of sharedStorages([...dict.tensors])) {
+    for (const { name, tensor, view } of members) {
+      const strides = view.contiguous ? [] : view.strides;
+      const key = JSON.stringify([view.storage, view.start, tensor.dtype, tensor.shape, strides]);
+      const group = groups.get(key);
+      if (group) group.push(name);
+      else groups.set(key, [name]);
+    }
   }
   return [...groups.values()].filter((names) => names.length > 1);
+}
+
+interface Member {
+  readonly name: string;
+  readonly tensor: LazyTensor;
+  readonly view: StorageView;
+}
+
+/** Storages that more than one tensor shows bytes of, with those tensors. */
+function sharedStorages(tensors: readonly (readonly [string, LazyTensor])[]): readonly (readonly Member[])[] {
+  const storages = new Map<string, Member[]>();
+  for (const [name, tensor] of tensors) {
+    const { view } = tensor;
+    if (view === undefined || tensor.payload.size === 0) continue;
+    const members = storages.get(view.storage);
+    if (members) members.push({ name, tensor, view });
+    else storages.set(view.storage, [{ name, tensor, view }]);
+  }
+  return [...storages.values()].filter((members) => members.length > 1);
 }
 
 /** The user's choice; else an embedding before a head; else the first by the bytes of its name, as on the Hub. */
@@ -94,17 +115,9 @@ function keptName(names: readonly string[], keep: readonly string[]): string {
 
 /** Bytes that two tensors show in different ways are written twice, and lose their connection. */
 function warnOfOverlaps(tensors: readonly (readonly [string, LazyTensor])[], context: RunContext): void {
-  const byStorage = new Map<string, { name: string; view: StorageView }[]>();
-  for (const [name, { view, payload }] of tensors) {
-    if (view === undefined || payload.size === 0) continue;
-    const members = byStorage.get(view.storage);
-    if (members) members.push({ name, view });
-    else byStorage.set(view.storage, [{ name, view }]);
-  }
-  for (const members of byStorage.values()) {
-    members.sort((a, b) => a.view.start - b.view.start);
+  for (const members of sharedStorages(tensors)) {
     let reach = { name: "", end: 0 };
-    for (const { name, view } of members) {
+    for (const { name, view } of [...members].sort((a, b) => a.view.start - b.view.start)) {
       if (view.start < reach.end) {
         const message = `"${name}" shares bytes with "${reach.name}" and is written in full beside it`;
         context.warn({ code: "shared-copied", tensor: name, message });

@@ -26,6 +26,8 @@ export interface ZipEntry {
 export interface ZipDirectory {
   readonly source: ByteSource;
   readonly entries: readonly ZipEntry[];
+  /** The entry of exactly this name. */
+  find(name: string): ZipEntry | undefined;
 }
 
 const centralSignature = 0x02014b50;
@@ -50,11 +52,20 @@ export async function readZipDirectory(source: ByteSource, context: RunContext):
       site,
     );
   }
-  checkNames(entries, source.name);
-  return { source, entries: withBoundaries(entries, source.name, end.directoryStart) };
+  const byName = indexNames(entries, source.name);
+  setBoundaries(entries, source.name, end.directoryStart);
+  return {
+    source,
+    entries,
+    find(name) {
+      const entry = byName.get(name.toLowerCase());
+      return entry?.name === name ? entry : undefined;
+    },
+  };
 }
 
-type ListedEntry = Omit<ZipEntry, "boundary">;
+/** An entry whose boundary is not known yet. */
+type ListedEntry = { -readonly [K in keyof ZipEntry]: ZipEntry[K] };
 
 function parseDirectory(bytes: Uint8Array, file: string, base: number): ListedEntry[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -75,17 +86,20 @@ function parseDirectory(bytes: Uint8Array, file: string, base: number): ListedEn
         site,
       );
     }
-    const flags = view.getUint16(at + 8, true);
     const name = decodeName(bytes.subarray(at + centralBytes, nameEnd));
-    const sizes = readSizes(view, at, nameEnd, extraEnd, { ...site, name });
-    entries.push({
+    const sizes = readSizes(view, at, nameEnd, extraEnd, name, site);
+    const entry: ListedEntry = {
       name,
-      flags,
+      flags: view.getUint16(at + 8, true),
       method: view.getUint16(at + 10, true),
       crc32: view.getUint32(at + 16, true),
-      ...sizes,
-    });
-    checkEntry(entries.at(-1) as ListedEntry, site);
+      packedBytes: sizes.packedBytes,
+      bytes: sizes.bytes,
+      headerOffset: sizes.headerOffset,
+      boundary: 0,
+    };
+    checkEntry(entry, site);
+    entries.push(entry);
     at = next;
   }
   return entries;
@@ -103,7 +117,8 @@ function readSizes(
   at: number,
   extraStart: number,
   extraEnd: number,
-  site: { file: string; offset: number; name: string },
+  name: string,
+  site: { file: string; offset: number },
 ): EntrySizes {
   const zip64 = findExtra(view, extraStart, extraEnd, 0x0001);
   let field = zip64?.start ?? 0;
@@ -112,7 +127,7 @@ function readSizes(
     const value = zip64 && field + 8 <= zip64.end ? readUint64(view, field) : undefined;
     field += 8;
     if (value === undefined) {
-      throw new ConvertError("malformed", `zip entry "${site.name}" has no usable 64-bit size`, site);
+      throw new ConvertError("malformed", `zip entry "${name}" has no usable 64-bit size`, site);
     }
     return value;
   }
@@ -166,33 +181,29 @@ function checkEntry(entry: ListedEntry, site: { file: string; offset: number }):
   }
 }
 
-function checkNames(entries: readonly ListedEntry[], file: string): void {
-  const seen = new Set<string>();
-  for (const { name } of entries) {
-    // torch looks records up without regard to case, other readers do not: FORMAT.md, "Names".
-    const folded = name.toLowerCase();
-    if (seen.has(folded)) {
-      throw new ConvertError("malformed", `the zip has two entries named "${name}"`, {
-        file,
-        hint: "readers disagree about which one counts, so none is read",
-      });
-    }
-    seen.add(folded);
-  }
+/** Entries by their names in lower case: torch looks records up without regard to case, other readers do not. */
+function indexNames(entries: readonly ListedEntry[], file: string): ReadonlyMap<string, ZipEntry> {
+  const byName = new Map<string, ZipEntry>();
+  for (const entry of entries) byName.set(entry.name.toLowerCase(), entry);
+  if (byName.size === entries.length) return byName;
+  const twice = entries.find((entry) => byName.get(entry.name.toLowerCase()) !== entry);
+  throw new ConvertError("malformed", `the zip has two entries named "${twice?.name}"`, {
+    file,
+    hint: "readers disagree about which one counts, so none is read",
+  });
 }
 
-function withBoundaries(entries: readonly ListedEntry[], file: string, directoryStart: number): ZipEntry[] {
-  const starts = entries.map((entry) => entry.headerOffset).sort((a, b) => a - b);
-  const following = new Map(starts.map((start, index) => [start, starts[index + 1] ?? directoryStart]));
-  return entries.map((entry) => {
-    const boundary = following.get(entry.headerOffset) as number;
+/** Notes where each entry has to end: at the next one in the file, or at the directory. */
+function setBoundaries(entries: readonly ListedEntry[], file: string, directoryStart: number): void {
+  const ordered = [...entries].sort((a, b) => a.headerOffset - b.headerOffset);
+  for (const [index, entry] of ordered.entries()) {
+    entry.boundary = ordered[index + 1]?.headerOffset ?? directoryStart;
     // The name's bytes may outnumber its characters; the local header tells when the entry is opened.
-    if (entry.headerOffset + localBytes + entry.name.length + entry.packedBytes > boundary) {
+    if (entry.headerOffset + localBytes + entry.name.length + entry.packedBytes > entry.boundary) {
       throw new ConvertError("malformed", `zip entry "${entry.name}" overlaps what follows it`, {
         file,
         offset: entry.headerOffset,
       });
     }
-    return { ...entry, boundary };
-  });
+  }
 }

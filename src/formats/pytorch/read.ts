@@ -15,7 +15,7 @@ import { createStorageTable } from "./storage-table.ts";
 export const reader: FormatReader = {
   async read(source, context) {
     const directory = await readZipDirectory(source, context);
-    const records = createRecordFolder(source, directory.entries, context);
+    const records = createRecordFolder(directory, context);
     const pickle = records.find("data.pkl");
     if (records.find("constants.pkl") || pickle === undefined)
       refuseArchive(source, directory.entries, records);

@@ -1,4 +1,4 @@
-import type { ZipEntry } from "../../containers/zip/directory.ts";
+import type { ZipDirectory } from "../../containers/zip/directory.ts";
 import { entrySource } from "../../containers/zip/entry.ts";
 import type { RunContext } from "../../core/context.ts";
 import { ConvertError } from "../../core/errors.ts";
@@ -11,26 +11,19 @@ export interface RecordFolder {
 }
 
 /** Every record lies below one folder, whose name is that of the first entry's. Throws kind `unsupported` where it is not so. */
-export function createRecordFolder(
-  archive: ByteSource,
-  entries: readonly ZipEntry[],
-  context: RunContext,
-): RecordFolder {
+export function createRecordFolder(directory: ZipDirectory, context: RunContext): RecordFolder {
+  const { source: archive, entries } = directory;
   const first = entries[0]?.name ?? "";
   const prefix = first.slice(0, first.indexOf("/") + 1);
-  const records = new Map<string, ZipEntry>();
-  let unchecked = 0;
-  for (const entry of entries) {
-    if (!entry.name.startsWith(prefix)) {
-      throw new ConvertError(
-        "unsupported",
-        `this zip is no PyTorch file: ${JSON.stringify(entry.name)} lies outside its folder ${JSON.stringify(prefix)}`,
-        { file: archive.name, offset: entry.headerOffset },
-      );
-    }
-    if (entry.crc32 === 0 && entry.bytes > 0) unchecked++;
-    records.set(entry.name.slice(prefix.length), entry);
+  const outside = entries.find((entry) => !entry.name.startsWith(prefix));
+  if (outside) {
+    throw new ConvertError(
+      "unsupported",
+      `this zip is no PyTorch file: ${JSON.stringify(outside.name)} lies outside its folder ${JSON.stringify(prefix)}`,
+      { file: archive.name, offset: outside.headerOffset },
+    );
   }
+  const unchecked = entries.filter((entry) => entry.crc32 === 0 && entry.bytes > 0).length;
   if (unchecked > 0) {
     context.warn({
       code: "no-checksum",
@@ -40,7 +33,7 @@ export function createRecordFolder(
   return {
     file: archive.name,
     find(record) {
-      const entry = records.get(record);
+      const entry = directory.find(prefix + record);
       return entry && entrySource(archive, entry, context);
     },
   };
