@@ -3,8 +3,6 @@ const encoder = new TextEncoder();
 
 /** Decodes UTF-8 without replacing anything and keeps a byte order mark; `undefined` where the bytes are not UTF-8. */
 export function decodeUtf8(bytes: Uint8Array): string | undefined {
-  const short = bytes.length < 32 ? decodeAscii(bytes) : undefined;
-  if (short !== undefined) return short;
   try {
     return strictDecoder.decode(bytes);
   } catch {
@@ -44,16 +42,6 @@ function codePointRank(unit: number): number {
  */
 export function decodeSurrogatePass(bytes: Uint8Array): string | undefined {
   return decodeUtf8(bytes) ?? decodeWithSurrogates(bytes);
-}
-
-/** For the many short names in a pickle or a directory a loop is several times faster than a TextDecoder call. */
-function decodeAscii(bytes: Uint8Array): string | undefined {
-  let text = "";
-  for (const byte of bytes) {
-    if (byte >= 0x80) return undefined;
-    text += String.fromCharCode(byte);
-  }
-  return text;
 }
 
 function decodeWithSurrogates(bytes: Uint8Array): string | undefined {

@@ -39,6 +39,12 @@ const signatures: readonly Signature[] = [
     what: "a PyTorch file from before 1.6 (legacy)",
     hint: legacy,
   },
+  {
+    at: 0,
+    text: "PK\x05\x06",
+    what: "an empty zip archive",
+    hint: "the save did not finish; save the model again",
+  },
   { at: 257, text: "ustar", what: "a tar archive", hint: unpack },
   {
     at: 4,

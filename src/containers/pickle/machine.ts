@@ -71,7 +71,7 @@ export function createPickleMachine(file: string, handlers: PickleHandlers, limi
       result = { value: stack.pop() };
       return;
     }
-    const opcode = opcodes.get(code);
+    const opcode = opcodes[code];
     if (opcode === undefined)
       operands.fail(`byte 0x${code.toString(16).padStart(2, "0")} is no pickle opcode`);
     opcode(machine);

@@ -198,7 +198,7 @@ function protocol(machine: MachineState): void {
 }
 
 /** All 68 opcodes of CPython's `pickletools`, by their byte; the comment names each as Python does. */
-export const opcodes: ReadonlyMap<number, Opcode> = new Map<number, Opcode>([
+const table: readonly (readonly [code: number, opcode: Opcode])[] = [
   [0x28, (m) => m.mark()], // MARK
   [0x29, (m) => m.push(emptyTuple)], // EMPTY_TUPLE
   [0x30, (m) => m.drop()], // POP
@@ -272,5 +272,10 @@ export const opcodes: ReadonlyMap<number, Opcode> = new Map<number, Opcode>([
   [0x96, (m) => m.push({ kind: "bytearray", bytes: m.operands.take(m.operands.u64()).slice() })], // BYTEARRAY8
   [0x97, refuseBuffer], // NEXT_BUFFER
   [0x98, refuseBuffer], // READONLY_BUFFER
-]);
+];
+
+/** The opcode of each byte, `undefined` for bytes that are none. */
+export const opcodes: readonly (Opcode | undefined)[] = Array.from({ length: 256 }, (_, code) =>
+  new Map(table).get(code),
+);
 // STOP (0x2e) ends the run and so belongs to the machine.

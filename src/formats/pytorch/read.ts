@@ -39,13 +39,13 @@ async function readObject(
   context: RunContext,
 ): Promise<PickleValue> {
   await checkRecord(pickle, context);
-  const storages = createStorageTable(records);
+  const storages = createStorageTable(records, pickle.name);
   const { value } = await readPickle(
     pickle,
     0,
     {
-      persistent: (id, offset): PickleHost => storages.resolve(id, { file: pickle.name, offset }),
-      call: (callable, args, offset) => rebuildCall(callable, args, { file: pickle.name, offset }),
+      persistent: (id, offset): PickleHost => storages.resolve(id, offset),
+      call: (callable, args, offset) => rebuildCall(callable, args, pickle.name, offset),
     },
     context,
   );

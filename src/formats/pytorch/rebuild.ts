@@ -28,21 +28,31 @@ const rebuilders: Readonly<
   "torch._tensor _rebuild_from_type_v2": rebuildFromType,
 };
 
+type Rebuilder = (args: readonly PickleValue[], fail: Fail) => PickleHost | undefined;
+
+const rebuildersByName: ReadonlyMap<string, Rebuilder> = new Map(Object.entries(rebuilders));
+
+function rebuilderOf({ module, name }: PickleGlobal): Rebuilder | undefined {
+  // Two calls of three make something else, an empty OrderedDict of hooks mostly.
+  return module.startsWith("torch.") ? rebuildersByName.get(`${module} ${name}`) : undefined;
+}
+
 type Fail = (message: string) => never;
 
 /** What a call makes, if it makes a tensor; `undefined` for every other call. Throws kind `malformed` for broken arguments. */
 export function rebuildCall(
   callable: PickleGlobal,
   args: PickleValue,
-  site: { readonly file: string; readonly offset: number },
+  file: string,
+  offset: number,
 ): PickleHost | undefined {
-  const name = `${callable.module} ${callable.name}`;
-  if (!Object.hasOwn(rebuilders, name)) return undefined;
+  const rebuilder = rebuilderOf(callable);
+  if (rebuilder === undefined) return undefined;
   const fail: Fail = (message) => {
-    throw new ConvertError("malformed", `${callable.name} ${message}`, site);
+    throw new ConvertError("malformed", `${callable.name} ${message}`, { file, offset });
   };
   if (!isKind(args, "tuple")) return fail("is called without arguments");
-  return rebuilders[name]?.(args.items, fail);
+  return rebuilder(args.items, fail);
 }
 
 function rebuildTensor(
@@ -93,9 +103,7 @@ function rebuildFromType(args: readonly PickleValue[], fail: Fail): PickleHost |
   if (!isKind(inner, "global") || !isKind(type, "global")) return undefined;
   if (!plainTypes.includes(`${type.module} ${type.name}`) || inner.name === "_rebuild_from_type_v2")
     return undefined;
-  const rebuilder = Object.hasOwn(rebuilders, `${inner.module} ${inner.name}`)
-    ? rebuilders[`${inner.module} ${inner.name}`]
-    : undefined;
+  const rebuilder = rebuilderOf(inner);
   return isKind(innerArgs, "tuple") ? rebuilder?.(innerArgs.items, fail) : undefined;
 }
 
