@@ -1,6 +1,7 @@
 import { combineCrc32 } from "../bytes/crc32.ts";
 import type { RunContext } from "../core/context.ts";
 import { ConvertError } from "../core/errors.ts";
+import type { OutputPlan } from "../core/plan.ts";
 import type { ByteSource } from "../core/source.ts";
 import type { Chunk, ChunkPart } from "./chunks.ts";
 
@@ -10,22 +11,31 @@ interface PartChecksum {
   readonly crc32: number;
 }
 
-/** Compares what was read with the checksums that the input recorded, whatever the order of the reads. */
+/** Works out checksums of payloads while they stream, whatever the order of the reads. */
 export interface ChecksumWatch {
-  /** Takes note of a filled chunk. Throws kind `malformed` once a whole payload is seen and is damaged. */
+  /** Takes note of a filled chunk. Throws kind `malformed` once a whole payload is seen that its container's checksum belies. */
   observe(chunk: Chunk, bytes: Uint8Array): void;
+  /** The checksum of a payload that a late piece needs, once all of it was seen. */
+  crc32Of(source: ByteSource): number | undefined;
 }
 
-/** A watch over one run of a plan. */
-export function createChecksumWatch(context: RunContext): ChecksumWatch {
+/** A watch over one run of a plan: over payloads with a recorded checksum, and over those that late pieces need. */
+export function createChecksumWatch(plan: OutputPlan, context: RunContext): ChecksumWatch {
+  const needed = new Set<ByteSource>();
+  for (const file of plan.files) {
+    for (const piece of file.pieces)
+      if (piece.kind === "late") for (const source of piece.needs) needed.add(source);
+  }
   const seen = new Map<ByteSource, PartChecksum[]>();
+  const known = new Map<ByteSource, number>();
 
   function observePart({ piece, from, to }: ChunkPart, bytes: Uint8Array): void {
-    if (piece.kind !== "payload" || piece.source.crc32 === undefined) return;
+    if (piece.kind !== "payload") return;
     const { source, tensor } = piece;
+    if (source.crc32 === undefined && !needed.has(source)) return;
     const crc32 = context.crc32(bytes, 0);
     if (from === 0 && to === source.size) {
-      compare(crc32, source, tensor);
+      settle(source, tensor, crc32);
       return;
     }
     const parts = seen.get(source) ?? [];
@@ -34,11 +44,16 @@ export function createChecksumWatch(context: RunContext): ChecksumWatch {
     if (parts.reduce((sum, part) => sum + part.bytes, 0) < source.size) return;
     seen.delete(source);
     parts.sort((a, b) => a.from - b.from);
-    compare(
-      parts.reduce((whole, part) => combineCrc32(whole, part.crc32, part.bytes), 0),
+    settle(
       source,
       tensor,
+      parts.reduce((whole, part) => combineCrc32(whole, part.crc32, part.bytes), 0),
     );
+  }
+
+  function settle(source: ByteSource, tensor: string, crc32: number): void {
+    if (source.crc32 !== undefined) compare(crc32, source, tensor);
+    if (needed.has(source)) known.set(source, crc32);
   }
 
   return {
@@ -49,6 +64,7 @@ export function createChecksumWatch(context: RunContext): ChecksumWatch {
         at += part.to - part.from;
       }
     },
+    crc32Of: (source) => known.get(source),
   };
 }
 

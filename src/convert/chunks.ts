@@ -16,9 +16,12 @@ export interface Chunk {
   readonly parts: readonly ChunkPart[];
 }
 
+/** Late pieces up to this size travel within a chunk; a longer one ends its file and is written by itself. */
+export const shortLateBytes = 64;
+
 /**
  * Cuts a file into chunks of at most `chunkBytes`, in order. Many small pieces share a chunk; a large one takes
- * several, and is cut between elements.
+ * several, and is cut between elements. A long late piece is left out.
  */
 export function* cutIntoChunks(file: PlannedFile, chunkBytes: number): Generator<Chunk> {
   let position = 0;
@@ -26,7 +29,8 @@ export function* cutIntoChunks(file: PlannedFile, chunkBytes: number): Generator
   let parts: ChunkPart[] = [];
   for (const piece of file.pieces) {
     const end = pieceSize(piece);
-    const granule = (piece.kind === "payload" && piece.source.granule) || 1;
+    if (piece.kind === "late" && end > shortLateBytes) continue;
+    const granule = piece.kind === "late" ? end : (piece.kind === "payload" && piece.source.granule) || 1;
     let from = 0;
     while (from < end) {
       const room = Math.floor((chunkBytes - size) / granule) * granule;

@@ -22,7 +22,7 @@ export interface ConvertOptions extends ContextOptions {
   readonly maxShardBytes?: number | undefined;
   /** Path of the state dict within a checkpoint; `.` is the top. */
   readonly select?: string | undefined;
-  /** What becomes of names that share all their bytes; `drop` by default. */
+  /** What becomes of names that share all their bytes; by default they go on sharing where the format can, and are dropped elsewhere. */
   readonly tied?: TiedPolicy | undefined;
   /** Names that stay when their tied group is reduced to one. */
   readonly keep?: readonly string[] | undefined;
@@ -85,7 +85,8 @@ export async function planConversion(
   const chosen = chooseStateDict(model.checkpoint, options.select, model.name, context).load();
   warnOfLeftovers(chosen, context);
   const labelled = setMetadata(options.metadata ?? new Map(), context)(chosen);
-  const dict = resolveTies(options.tied ?? "drop", options.keep ?? [], context)(labelled);
+  const dict = tie(labelled, format, options, context);
+  warnOfMetadata(dict, format, context);
   const maxShardBytes = options.maxShardBytes ?? (output.name === undefined ? defaultShardBytes : Infinity);
   const { plan, stem, extension } = await planOutput(dict, format, output.name, maxShardBytes);
   const result: ConvertResult = {
@@ -127,6 +128,21 @@ function outputFormat(output: ModelOutput, formats: readonly Format[], options: 
   if (format) return format;
   throw new ConvertError("usage", `the extension of "${output.name}" names no format`, {
     hint: "give it one that tensorferry formats lists, end a folder with /, or say --to",
+  });
+}
+
+/** A format whose tensors can share a storage keeps them as they are, unless the caller wants otherwise. */
+function tie(dict: TensorDict, format: Format, options: ConvertOptions, context: RunContext): TensorDict {
+  if (format.sharesStorage && options.tied === undefined) return dict;
+  return resolveTies(options.tied ?? "drop", options.keep ?? [], context)(dict);
+}
+
+function warnOfMetadata({ metadata }: TensorDict, format: Format, context: RunContext): void {
+  const keys = [...metadata.keys()].filter((key) => key !== "format");
+  if (format.holdsMetadata || keys.length === 0) return;
+  context.warn({
+    code: "metadata-dropped",
+    message: `${format.title} has no room for metadata: ${keys.join(", ")}`,
   });
 }
 

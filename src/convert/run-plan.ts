@@ -1,9 +1,9 @@
 import type { RunContext } from "../core/context.ts";
 import { throwIfCancelled } from "../core/errors.ts";
-import type { OutputPlan, PlannedFile } from "../core/plan.ts";
+import { type LatePiece, type OutputPlan, type PlannedFile, pieceSize } from "../core/plan.ts";
 import type { ByteSink, OutputFolder, OutputRequest } from "../core/sink.ts";
-import { createChecksumWatch } from "./checksums.ts";
-import { type Chunk, cutIntoChunks } from "./chunks.ts";
+import { type ChecksumWatch, createChecksumWatch } from "./checksums.ts";
+import { type Chunk, cutIntoChunks, shortLateBytes } from "./chunks.ts";
 import { createMeter } from "./meter.ts";
 
 /**
@@ -31,10 +31,22 @@ export async function runPlan(
   }
 }
 
-/** A chunk with the sink it goes to. */
+/** A chunk with the file it goes to. */
 interface Errand {
   readonly chunk: Chunk;
+  readonly file: OpenFile;
+}
+
+/** A file that is being written. */
+interface OpenFile {
+  readonly planned: PlannedFile;
   readonly sink: ByteSink;
+  /** Chunks handed out and not yet written. */
+  pending: number;
+  /** Whether its last chunk is handed out. */
+  cut: boolean;
+  /** Late pieces that have to wait for the rest of the file, with their positions. */
+  readonly deferred: { readonly piece: LatePiece; readonly position: number }[];
 }
 
 async function stream(
@@ -43,22 +55,32 @@ async function stream(
   sinks: ByteSink[],
   context: RunContext,
 ): Promise<void> {
-  const errands = createErrands(plan, folder, sinks, context.bufferBytes);
-  const checksums = createChecksumWatch(context);
+  const checksums = createChecksumWatch(plan, context);
+  const errands = createErrands(plan, folder, sinks, checksums, context.bufferBytes);
   const meter = createMeter("write", plan.size, context);
   let failed = false;
+
+  async function carry({ chunk, file }: Errand, buffer: Uint8Array): Promise<void> {
+    throwIfCancelled(context.signal);
+    const bytes = buffer.subarray(0, chunk.size);
+    await fill(chunk, bytes, context);
+    if (chunk.parts.some(({ piece }) => piece.kind === "late")) {
+      checksums.observe(chunk, bytes);
+      fillLate(chunk, bytes, file, checksums);
+      await file.sink.writeAt(bytes, chunk.position);
+    } else {
+      const written = file.sink.writeAt(bytes, chunk.position);
+      // Checksums are worked out while the bytes are on their way; both have to be over before the buffer is reused.
+      await Promise.all([written, Promise.resolve().then(() => checksums.observe(chunk, bytes))]);
+    }
+    await errands.done(file);
+    meter.add(chunk.size, file.planned.name);
+  }
 
   async function lane(buffer: Uint8Array): Promise<void> {
     try {
       for (let errand = await errands.next(); errand && !failed; errand = await errands.next()) {
-        throwIfCancelled(context.signal);
-        const bytes = buffer.subarray(0, errand.chunk.size);
-        await fill(errand.chunk, bytes, context);
-        const written = errand.sink.writeAt(bytes, errand.chunk.position);
-        // Checksums are worked out while the bytes are on their way; both have to be over before the buffer is reused.
-        await Promise.all([written, Promise.resolve().then(() => checksums.observe(errand.chunk, bytes))]);
-        await errands.done(errand.chunk.file);
-        meter.add(errand.chunk.size, errand.chunk.file.name);
+        await carry(errand, buffer);
       }
     } catch (error) {
       failed = true;
@@ -78,28 +100,60 @@ async function fill({ parts }: Chunk, bytes: Uint8Array, context: RunContext): P
   for (const { piece, from, to } of parts) {
     const target = bytes.subarray(at, at + to - from);
     if (piece.kind === "bytes") target.set(piece.bytes.subarray(from, to));
-    else await piece.source.readInto(target, from, context);
+    else if (piece.kind === "payload") await piece.source.readInto(target, from, context);
     at += target.length;
   }
 }
 
-/** Hands out the chunks of all files in order; a file is created with its first chunk and finished after its last. */
-function createErrands(plan: OutputPlan, folder: OutputFolder, sinks: ByteSink[], chunkBytes: number) {
-  const open = new Map<PlannedFile, { readonly sink: ByteSink; pending: number; cut: boolean }>();
-
-  async function* walk(): AsyncGenerator<Errand> {
-    for (const file of plan.files) {
-      const sink = await folder.create(file.name, file.size);
-      sinks.push(sink);
-      const state = { sink, pending: 0, cut: false };
-      open.set(file, state);
-      for (const chunk of cutIntoChunks(file, chunkBytes)) {
-        state.pending++;
-        yield { chunk, sink };
-      }
-      state.cut = true;
-      if (state.pending === 0) await sink.finish();
+/** Late pieces whose payloads are all seen go along with their chunk; the others wait for the end of the file. */
+function fillLate(
+  { parts, position }: Chunk,
+  bytes: Uint8Array,
+  file: OpenFile,
+  checksums: ChecksumWatch,
+): void {
+  let at = 0;
+  for (const { piece, from, to } of parts) {
+    const target = bytes.subarray(at, at + to - from);
+    if (piece.kind === "late") {
+      const ready = piece.needs.every((source) => checksums.crc32Of(source) !== undefined);
+      if (ready) target.set(buildLate(piece, checksums));
+      else file.deferred.push({ piece, position: position + at });
     }
+    at += target.length;
+  }
+}
+
+function buildLate(piece: LatePiece, checksums: ChecksumWatch): Uint8Array {
+  return piece.build((source) => checksums.crc32Of(source) as number);
+}
+
+/** Hands out the chunks of all files in order; a file is created with its first chunk and finished after its last. */
+function createErrands(
+  plan: OutputPlan,
+  folder: OutputFolder,
+  sinks: ByteSink[],
+  checksums: ChecksumWatch,
+  chunkBytes: number,
+) {
+  async function* walk(): AsyncGenerator<Errand> {
+    for (const planned of plan.files) {
+      const sink = await folder.create(planned.name, planned.size);
+      sinks.push(sink);
+      const file: OpenFile = { planned, sink, pending: 0, cut: false, deferred: longLatePieces(planned) };
+      for (const chunk of cutIntoChunks(planned, chunkBytes)) {
+        file.pending++;
+        yield { chunk, file };
+      }
+      file.cut = true;
+      if (file.pending === 0) await finish(file);
+    }
+  }
+
+  async function finish({ sink, deferred }: OpenFile): Promise<void> {
+    deferred.sort((a, b) => a.position - b.position);
+    for (const { piece, position } of deferred) await sink.writeAt(buildLate(piece, checksums), position);
+    await sink.finish();
   }
 
   const walker = walk();
@@ -108,11 +162,20 @@ function createErrands(plan: OutputPlan, folder: OutputFolder, sinks: ByteSink[]
       const { value, done } = await walker.next();
       return done ? undefined : value;
     },
-    async done(file: PlannedFile): Promise<void> {
-      const state = open.get(file);
-      if (state === undefined || --state.pending > 0 || !state.cut) return;
-      open.delete(file);
-      await state.sink.finish();
+    async done(file: OpenFile): Promise<void> {
+      file.pending--;
+      if (file.cut && file.pending === 0) await finish(file);
     },
   };
+}
+
+/** The directory of a zip, say: it stands at the end and is written once everything before it is. */
+function longLatePieces(file: PlannedFile): OpenFile["deferred"] {
+  const deferred: OpenFile["deferred"] = [];
+  let position = 0;
+  for (const piece of file.pieces) {
+    if (piece.kind === "late" && piece.size > shortLateBytes) deferred.push({ piece, position });
+    position += pieceSize(piece);
+  }
+  return deferred;
 }

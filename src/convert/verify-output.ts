@@ -64,7 +64,7 @@ function mismatch(message: string, file: ByteSource | undefined, tensor: string)
 }
 
 /** Position of the first byte in which two sources of equal length differ. Borrows two buffers. */
-export async function firstDifference(
+async function firstDifference(
   left: ByteSource,
   right: ByteSource,
   context: RunContext,

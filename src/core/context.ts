@@ -20,6 +20,7 @@ export type NoticeCode =
   | "no-checksum"
   | "trailing-bytes"
   | "metadata-replaced"
+  | "metadata-dropped"
   | "hidden-by-index";
 
 /** How far a long call has come; `done` and `total` are bytes. */

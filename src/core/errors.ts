@@ -42,13 +42,6 @@ export function isConvertError(value: unknown, ...kinds: readonly ErrorKind[]): 
   return kinds.length === 0 || kinds.includes((value as ConvertError).kind);
 }
 
-/** The same failure with places filled in that the thrower did not know; what it did know stays. */
-export function withSite(error: unknown, site: ErrorSite): unknown {
-  if (!isConvertError(error)) return error;
-  const known = Object.fromEntries(Object.entries(error.site).filter(([, value]) => value !== undefined));
-  return new ConvertError(error.kind, error.message, { ...site, ...known });
-}
-
 /** Throws kind `cancelled` once the signal has fired. */
 export function throwIfCancelled(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new ConvertError("cancelled", "cancelled", { cause: signal.reason });

@@ -25,6 +25,8 @@ export interface Format {
   readonly storable: ReadonlySet<DType>;
   /** Whether several names may share one run of bytes; where not, ties are dropped or copied. */
   readonly sharesStorage: boolean;
+  /** Whether it has room for metadata strings. */
+  readonly holdsMetadata: boolean;
   /** Name of the file in a folder, without extension: what the Hub's loaders look for. */
   readonly folderStem: string;
   /** Extension in a folder, where it is not the first one. */

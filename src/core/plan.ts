@@ -3,7 +3,18 @@ import type { ByteSource } from "./source.ts";
 /** One run of output bytes whose size is known before anything is written. */
 export type Piece =
   | { readonly kind: "bytes"; readonly bytes: Uint8Array }
-  | { readonly kind: "payload"; readonly tensor: string; readonly source: ByteSource };
+  | { readonly kind: "payload"; readonly tensor: string; readonly source: ByteSource }
+  | LatePiece;
+
+/** Bytes that depend on what was streamed before them; a long one may only stand at the end of a file. */
+export interface LatePiece {
+  readonly kind: "late";
+  readonly size: number;
+  /** Payloads whose checksums it asks for. */
+  readonly needs: readonly ByteSource[];
+  /** Makes exactly `size` bytes. */
+  build(crc32: (source: ByteSource) => number): Uint8Array;
+}
 
 /** One output file: its bare name and its pieces in order. */
 export interface PlannedFile {
@@ -24,7 +35,8 @@ export interface OutputPlan {
 
 /** Bytes that a piece adds to its file. */
 export function pieceSize(piece: Piece): number {
-  return piece.kind === "bytes" ? piece.bytes.length : piece.source.size;
+  if (piece.kind === "bytes") return piece.bytes.length;
+  return piece.kind === "payload" ? piece.source.size : piece.size;
 }
 
 /** A planned file with its size counted from its pieces. */

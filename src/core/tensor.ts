@@ -12,8 +12,8 @@ export interface TensorInfo {
 export interface StorageView {
   /** Identifies the storage within one dict. */
   readonly storage: string;
-  /** Size of the whole storage in bytes. */
-  readonly storageBytes: number;
+  /** The whole storage, little-endian. */
+  readonly source: ByteSource;
   /** First byte the tensor touches, within the storage. */
   readonly start: number;
   /** Past the last byte it touches. */

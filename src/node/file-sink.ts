@@ -13,7 +13,7 @@ const renameAsync = promisify(rename);
 const unlinkAsync = promisify(unlink);
 
 /** Name of a file while it is being written: hidden, and of this process alone. */
-export function partName(name: string): string {
+function partName(name: string): string {
   return `.${name}.${process.pid}.tensorferry-part`;
 }
 

@@ -57,11 +57,11 @@ interface OpenShard {
 
 /** The storage that a tensor may have in common with others. Empty tensors have no memory, which makes them one in the eyes of the reference. */
 function storageOf({ payload, view }: LazyTensor): string | undefined {
-  if (payload.size === 0 && (view === undefined || view.storageBytes === 0)) return "empty";
+  if (payload.size === 0 && (view === undefined || view.source.size === 0)) return "empty";
   return view?.contiguous ? `storage ${view.storage}` : undefined;
 }
 
 /** A tensor that has to be gathered becomes a storage of its own; any other counts with all of its storage. */
 function countedBytes({ payload, view }: LazyTensor): number {
-  return view?.contiguous ? view.storageBytes : payload.size;
+  return view?.contiguous ? view.source.size : payload.size;
 }

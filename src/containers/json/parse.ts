@@ -8,7 +8,9 @@ export interface JsonNumber {
 
 /** Objects are maps: order is kept, and no name means anything to the engine. Safe integers are numbers. */
 export type JsonValue = null | boolean | number | string | JsonNumber | JsonArray | JsonObject;
+/** Values in order. */
 export type JsonArray = readonly JsonValue[];
+/** Members in the order of the text. */
 export type JsonObject = ReadonlyMap<string, JsonValue>;
 
 /** Whether a value is an object, and so a map. */

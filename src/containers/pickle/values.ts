@@ -26,21 +26,25 @@ export interface PickleFloat {
   readonly value: number;
 }
 
+/** Python's bytearray; plain bytes are a Uint8Array. */
 export interface PickleBytearray {
   readonly kind: "bytearray";
   readonly bytes: Uint8Array;
 }
 
+/** A list; it grows while the machine runs, and may end up holding itself. */
 export interface PickleList {
   readonly kind: "list";
   readonly items: PickleValue[];
 }
 
+/** A tuple, complete when it is made. */
 export interface PickleTuple {
   readonly kind: "tuple";
   readonly items: readonly PickleValue[];
 }
 
+/** A set or frozenset, in the order of the pickle; equal items are not merged. */
 export interface PickleSet {
   readonly kind: "set";
   readonly frozen: boolean;

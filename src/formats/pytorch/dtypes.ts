@@ -9,29 +9,31 @@ export interface TorchDType {
   readonly itemBytes: number;
   /** How many elements of `dtype` one torch element holds, along the last dimension. */
   readonly packed: number;
+  /** Name of the class of its typed storages; newer types have none. */
+  readonly storageClass?: string | undefined;
 }
 
-function plain(name: string, dtype: DType, itemBytes: number): TorchDType {
-  return { name, dtype, itemBytes, packed: 1 };
+function plain(name: string, dtype: DType, itemBytes: number, storageClass?: string): TorchDType {
+  return { name, dtype, itemBytes, packed: 1, storageClass };
 }
 
 const torchDTypes: readonly TorchDType[] = [
-  plain("bool", "BOOL", 1),
-  plain("uint8", "U8", 1),
-  plain("int8", "I8", 1),
-  plain("int16", "I16", 2),
-  plain("int32", "I32", 4),
-  plain("int64", "I64", 8),
+  plain("bool", "BOOL", 1, "BoolStorage"),
+  plain("uint8", "U8", 1, "ByteStorage"),
+  plain("int8", "I8", 1, "CharStorage"),
+  plain("int16", "I16", 2, "ShortStorage"),
+  plain("int32", "I32", 4, "IntStorage"),
+  plain("int64", "I64", 8, "LongStorage"),
   plain("uint16", "U16", 2),
   plain("uint32", "U32", 4),
   plain("uint64", "U64", 8),
-  plain("float16", "F16", 2),
-  plain("bfloat16", "BF16", 2),
-  plain("float32", "F32", 4),
-  plain("float64", "F64", 8),
+  plain("float16", "F16", 2, "HalfStorage"),
+  plain("bfloat16", "BF16", 2, "BFloat16Storage"),
+  plain("float32", "F32", 4, "FloatStorage"),
+  plain("float64", "F64", 8, "DoubleStorage"),
   plain("complex32", "C32", 4),
-  plain("complex64", "C64", 8),
-  plain("complex128", "C128", 16),
+  plain("complex64", "C64", 8, "ComplexFloatStorage"),
+  plain("complex128", "C128", 16, "ComplexDoubleStorage"),
   plain("float8_e4m3fn", "F8_E4M3", 1),
   plain("float8_e5m2", "F8_E5M2", 1),
   plain("float8_e4m3fnuz", "F8_E4M3FNUZ", 1),
@@ -45,22 +47,14 @@ export const torchDTypeByName: ReadonlyMap<string, TorchDType> = new Map(
   torchDTypes.map((type) => [type.name, type]),
 );
 
-const storageClasses: Readonly<Record<string, string>> = {
-  BoolStorage: "bool",
-  ByteStorage: "uint8",
-  CharStorage: "int8",
-  ShortStorage: "int16",
-  IntStorage: "int32",
-  LongStorage: "int64",
-  HalfStorage: "float16",
-  BFloat16Storage: "bfloat16",
-  FloatStorage: "float32",
-  DoubleStorage: "float64",
-  ComplexFloatStorage: "complex64",
-  ComplexDoubleStorage: "complex128",
-};
-
 /** By the name of the storage class in a persistent id (FORMAT.md, "Storages"). */
 export const torchDTypeByStorageClass: ReadonlyMap<string, TorchDType> = new Map(
-  Object.entries(storageClasses).map(([name, dtype]) => [name, torchDTypeByName.get(dtype) as TorchDType]),
+  torchDTypes.flatMap((type) =>
+    type.storageClass === undefined ? [] : [[type.storageClass, type] as const],
+  ),
 );
+
+/** The torch type that holds one of ours, if there is one. */
+export function torchDTypeFor(dtype: DType): TorchDType | undefined {
+  return torchDTypes.find((type) => type.dtype === dtype);
+}

@@ -6,12 +6,14 @@ export const pytorch: Format = {
   id: "pytorch",
   title: "PyTorch (torch.save)",
   extensions: [".pth", ".pt", ".bin", ".ckpt"],
-  storable: new Set(dtypes.filter((dtype) => !dtype.startsWith("F6"))),
+  storable: new Set(dtypes.filter((dtype) => !dtype.startsWith("F6_"))),
   sharesStorage: true,
+  holdsMetadata: false,
   folderStem: "pytorch_model",
   folderExtension: ".bin",
   detect,
   loadReader: () => import("./read.ts").then((module) => module.reader),
+  loadWriter: () => import("./write.ts").then((module) => module.writer),
 };
 
 const localSignature = [0x50, 0x4b, 0x03, 0x04];

@@ -82,7 +82,7 @@ function viewOf(
   end: number,
   contiguous: boolean,
 ): StorageView {
-  return { storage: storage.key, storageBytes: storage.source.size, start, end, strides, contiguous };
+  return { storage: storage.key, source: storage.source, start, end, strides, contiguous };
 }
 
 /** A `_x2` type packs two elements into one of torch's; the shape we give counts the real ones. */

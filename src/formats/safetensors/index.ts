@@ -9,6 +9,7 @@ export const safetensors: Format = {
   extensions: [".safetensors"],
   storable: new Set(safetensorsDTypes),
   sharesStorage: false,
+  holdsMetadata: true,
   folderStem: "model",
   detect,
   loadReader: () => import("./read.ts").then((module) => module.reader),

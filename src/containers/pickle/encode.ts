@@ -1,0 +1,233 @@
+import { createByteBuilder } from "../../bytes/builder.ts";
+import { encodeUtf8 } from "../../bytes/utf8.ts";
+import { ConvertError } from "../../core/errors.ts";
+import { isKind, type PickleCall, type PickleValue } from "./values.ts";
+
+/** A step of the encoder: a value to write, or something to do once the values before it are written. */
+type Task = { readonly value: PickleValue } | { readonly run: () => void };
+
+/**
+ * Writes a value as a pickle of protocol 2 with the opcodes that every torch since 1.13 accepts under
+ * `weights_only`. Values that occur twice are written once and recalled, so sharing and cycles survive. Iterative:
+ * values nest as deep as they like. Throws kind `unsupported` for what has no pickled form of its own.
+ */
+export function encodePickle(root: PickleValue): Uint8Array {
+  const out = createByteBuilder();
+  const memo = new Map<PickleValue, number>();
+  const tasks: Task[] = [];
+  /** Values begun and not yet remembered: meeting one again means that it contains itself. */
+  const begun = new Set<PickleValue>();
+
+  /** Remembers what was just written under the next free index. */
+  function memoize(value: PickleValue): void {
+    const index = memo.size;
+    memo.set(value, index);
+    begun.delete(value);
+    if (index < 256) out.u8(0x71).u8(index);
+    else out.u8(0x72).u32(index);
+  }
+
+  /** Later tasks first: they come off the stack in the order given here. */
+  function schedule(steps: readonly Task[]): void {
+    for (let at = steps.length - 1; at >= 0; at--) tasks.push(steps[at] as Task);
+  }
+
+  function op(...codes: readonly number[]): Task {
+    return { run: () => void out.bytes(Uint8Array.from(codes)) };
+  }
+
+  function write(value: PickleValue): void {
+    const index = memo.get(value);
+    if (index !== undefined && isMemoized(value)) {
+      if (index < 256) out.u8(0x68).u8(index);
+      else out.u8(0x6a).u32(index);
+      return;
+    }
+    if (value === null) out.u8(0x4e);
+    else if (typeof value === "boolean") out.u8(value ? 0x88 : 0x89);
+    else if (typeof value === "number") writeInt(value);
+    else if (typeof value === "bigint") writeLong(value);
+    else if (typeof value === "string") writeText(value);
+    else if (value instanceof Uint8Array) writeBytes(value);
+    else writeRecord(value);
+  }
+
+  function writeInt(value: number): void {
+    if (value >= 0 && value < 0x100) out.u8(0x4b).u8(value);
+    else if (value >= 0 && value < 0x10000) out.u8(0x4d).u16(value);
+    else if (value >= -0x80000000 && value < 0x80000000) out.u8(0x4a).u32(value >>> 0);
+    else writeLong(BigInt(value));
+  }
+
+  /** C++ readers want a LONG1 of eight bytes; longer ones are for Python alone. */
+  function writeLong(value: bigint): void {
+    let size = 8;
+    while (BigInt.asIntN(size * 8, value) !== value) size++;
+    if (size < 256) out.u8(0x8a).u8(size);
+    else out.u8(0x8b).u32(size);
+    for (let at = 0, rest = value; at < size; at++, rest >>= 8n) out.u8(Number(rest & 0xffn));
+  }
+
+  function writeText(text: string): void {
+    const bytes = encodeSurrogatePass(text);
+    out.u8(0x58).u32(bytes.length).bytes(bytes);
+    memoize(text);
+  }
+
+  /** Protocol 2 has no bytes; Python 3 spells them as Latin-1 text to be encoded. */
+  function writeBytes(bytes: Uint8Array): void {
+    const text = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+    const call =
+      bytes.length === 0
+        ? reduceTasks("__builtin__", "bytes", [])
+        : reduceTasks("_codecs", "encode", [text, "latin1"]);
+    schedule([...call, { run: () => memoize(bytes) }]);
+  }
+
+  function reduceTasks(module: string, name: string, args: readonly PickleValue[]): readonly Task[] {
+    return [{ value: globalOf(module, name) }, { value: { kind: "tuple", items: args } }, op(0x52)];
+  }
+
+  const globals = new Map<string, PickleValue>();
+  function globalOf(module: string, name: string): PickleValue {
+    const key = `${module}\n${name}`;
+    const known = globals.get(key) ?? { kind: "global", module, name };
+    globals.set(key, known);
+    return known;
+  }
+
+  function writeRecord(
+    value: Exclude<PickleValue, null | boolean | number | bigint | string | Uint8Array>,
+  ): void {
+    if (begun.has(value)) {
+      throw new ConvertError("unsupported", "a tuple or an object that contains itself cannot be written");
+    }
+    if (value.kind === "tuple" || value.kind === "set" || value.kind === "call") begun.add(value);
+    switch (value.kind) {
+      case "float":
+        out.u8(0x47).f64(value.value);
+        return;
+      case "bytearray":
+        schedule([...reduceTasks("__builtin__", "bytearray", [value.bytes]), { run: () => memoize(value) }]);
+        return;
+      case "list":
+        out.u8(0x5d);
+        memoize(value);
+        writeItems(value.items);
+        return;
+      case "dict":
+        out.u8(0x7d);
+        memoize(value);
+        writeEntries(value.entries());
+        return;
+      case "tuple":
+        writeTuple(value.items, value);
+        return;
+      case "set":
+        schedule([
+          ...reduceTasks("__builtin__", value.frozen ? "frozenset" : "set", [
+            { kind: "list", items: value.items },
+          ]),
+          { run: () => memoize(value) },
+        ]);
+        return;
+      case "global":
+        out.u8(0x63).bytes(encodeUtf8(`${value.module}\n${value.name}\n`));
+        memoize(value);
+        return;
+      case "persistent":
+        schedule([{ value: value.id }, op(0x51)]);
+        return;
+      case "call":
+        writeCall(value);
+        return;
+      case "host":
+        throw new ConvertError("unsupported", "a value of the pickle cannot be written again");
+    }
+  }
+
+  function writeTuple(items: readonly PickleValue[], value: PickleValue): void {
+    if (items.length === 0) {
+      out.u8(0x29);
+      begun.delete(value);
+      return;
+    }
+    const short = items.length <= 3;
+    if (!short) out.u8(0x28);
+    const code = short ? 0x84 + items.length : 0x74;
+    schedule([...items.map((item) => ({ value: item })), op(code), { run: () => memoize(value) }]);
+  }
+
+  /** A MARK even for one item: libtorch's reader lacks the opcodes for single ones. */
+  function writeItems(items: readonly PickleValue[]): void {
+    writeBatches(
+      items.map((item): readonly PickleValue[] => [item]),
+      0x65,
+    );
+  }
+
+  function writeEntries(entries: Iterable<readonly [PickleValue, PickleValue]>): void {
+    writeBatches([...entries], 0x75);
+  }
+
+  /** A thousand at a time, as Python does, so that no reader's stack grows with the dict. */
+  function writeBatches(groups: readonly (readonly PickleValue[])[], code: number): void {
+    const steps: Task[] = [];
+    for (let at = 0; at < groups.length; at += 1000) {
+      steps.push(op(0x28));
+      for (const group of groups.slice(at, at + 1000)) for (const value of group) steps.push({ value });
+      steps.push(op(code));
+    }
+    schedule(steps);
+  }
+
+  function writeCall(call: PickleCall): void {
+    const { callable, args, kwargs, state, items, entries } = call;
+    if (kwargs !== undefined) {
+      throw new ConvertError(
+        "unsupported",
+        "an object with keyword arguments cannot be written in protocol 2",
+      );
+    }
+    schedule([
+      { value: callable },
+      { value: args },
+      op(call.how === "new" ? 0x81 : 0x52),
+      { run: () => memoize(call) },
+      { run: () => items && writeItems(items) },
+      { run: () => entries && writeEntries(entries.entries()) },
+      ...(state === undefined ? [] : [{ value: state }, op(0x62)]),
+    ]);
+  }
+
+  out.u8(0x80).u8(2);
+  tasks.push({ value: root });
+  for (let task = tasks.pop(); task !== undefined; task = tasks.pop()) {
+    if ("run" in task) task.run();
+    else write(task.value);
+  }
+  return out.u8(0x2e).finish();
+}
+
+/** Strings are recalled by content, records by identity; numbers are shorter than a recall. */
+function isMemoized(value: PickleValue): boolean {
+  return (
+    typeof value === "string" || (typeof value === "object" && value !== null && !isKind(value, "float"))
+  );
+}
+
+/** UTF-8 in which a lone surrogate has three bytes, as Python writes it. */
+function encodeSurrogatePass(text: string): Uint8Array {
+  if (!/\p{Surrogate}/u.test(text)) return encodeUtf8(text);
+  const out = createByteBuilder();
+  for (const character of text) {
+    const code = character.codePointAt(0) as number;
+    if (code < 0xd800 || code > 0xdfff) out.bytes(encodeUtf8(character));
+    else
+      out
+        .u8(0xe0 | (code >> 12))
+        .u8(0x80 | ((code >> 6) & 0x3f))
+        .u8(0x80 | (code & 0x3f));
+  }
+  return out.finish();
+}

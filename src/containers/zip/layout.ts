@@ -1,0 +1,159 @@
+import { createByteBuilder } from "../../bytes/builder.ts";
+import { encodeUtf8 } from "../../bytes/utf8.ts";
+import type { LatePiece, Piece } from "../../core/plan.ts";
+import type { ByteSource } from "../../core/source.ts";
+
+/** A member of a zip that is to be written, stored as it is. */
+export interface ZipMember {
+  readonly name: string;
+  /** What people know the content as, for progress and errors. */
+  readonly label: string;
+  readonly content: ByteSource;
+}
+
+interface PlacedMember extends ZipMember {
+  readonly headerOffset: number;
+}
+
+const saturated32 = 0xffffffff;
+const saturated16 = 0xffff;
+/** UTF-8 names; and a data descriptor after the content, since its checksum is not known before. */
+const nameFlag = 0x0800;
+const descriptorFlag = 0x0008;
+const alignment = 64;
+
+/**
+ * The pieces of a zip archive whose members start at multiples of 64 bytes, as torch aligns them for `mmap`. Sizes
+ * decide everything ahead; only checksums are late, and not even those that a source knows already.
+ */
+export function layoutZip(members: readonly ZipMember[]): readonly Piece[] {
+  const pieces: Piece[] = [];
+  const placed: PlacedMember[] = [];
+  let fixed = createByteBuilder();
+  let position = 0;
+
+  function flush(): void {
+    if (fixed.length > 0) pieces.push({ kind: "bytes", bytes: fixed.finish() });
+    fixed = createByteBuilder();
+  }
+
+  for (const member of members) {
+    const { content } = member;
+    const header = localHeader(member, position);
+    placed.push({ ...member, headerOffset: position });
+    fixed.bytes(header);
+    position += header.length + content.size;
+    if (content.size === 0) continue;
+    flush();
+    pieces.push({ kind: "payload", tensor: member.label, source: content });
+    const size = descriptorBytes(content.size);
+    position += size;
+    if (content.crc32 === undefined) {
+      pieces.push({
+        kind: "late",
+        size,
+        needs: [content],
+        build: (crc32) => descriptor(crc32(content), content.size),
+      });
+    } else fixed.bytes(descriptor(content.crc32, content.size));
+  }
+  flush();
+  pieces.push(directory(placed, position));
+  return pieces;
+}
+
+/** Local header with an extra field `FB` that pads the content to its alignment, as torch writes it. */
+function localHeader({ name, content }: ZipMember, offset: number): Uint8Array {
+  const nameBytes = encodeUtf8(name);
+  const isLarge = content.size >= saturated32;
+  const zip64Bytes = isLarge ? 20 : 0;
+  const unpadded = offset + 30 + nameBytes.length + zip64Bytes + 4;
+  const padding = (alignment - (unpadded % alignment)) % alignment;
+  const out = createByteBuilder();
+  out
+    .u32(0x04034b50)
+    .u16(isLarge ? 45 : 0)
+    .u16(flagsOf(content))
+    .u16(0);
+  // No date, no checksum, no sizes: the last two follow the content.
+  out
+    .fill(0, 8)
+    .u32(isLarge ? saturated32 : 0)
+    .u32(isLarge ? saturated32 : 0);
+  out
+    .u16(nameBytes.length)
+    .u16(zip64Bytes + 4 + padding)
+    .bytes(nameBytes);
+  if (isLarge) out.u16(0x0001).u16(16).u64(content.size).u64(content.size);
+  return out.u8(0x46).u8(0x42).u16(padding).fill(0x5a, padding).finish();
+}
+
+function flagsOf(content: ByteSource): number {
+  return content.size > 0 ? nameFlag | descriptorFlag : nameFlag;
+}
+
+function descriptorBytes(size: number): number {
+  return size >= saturated32 ? 24 : 16;
+}
+
+function descriptor(crc32: number, size: number): Uint8Array {
+  const out = createByteBuilder().u32(0x08074b50).u32(crc32);
+  return (size >= saturated32 ? out.u64(size).u64(size) : out.u32(size).u32(size)).finish();
+}
+
+/** Central directory and end records in one piece: nothing in there is known before the last checksum. */
+function directory(members: readonly PlacedMember[], start: number): LatePiece {
+  const needs = members
+    .map(({ content }) => content)
+    .filter(({ size, crc32 }) => size > 0 && crc32 === undefined);
+  const build: LatePiece["build"] = (crc32Of) => {
+    const out = createByteBuilder();
+    for (const member of members) {
+      const { content } = member;
+      const crc32 = content.size === 0 ? 0 : (content.crc32 ?? crc32Of(content));
+      out.bytes(centralHeader(member, crc32));
+    }
+    const size = out.length;
+    return out.bytes(endRecords(members.length, start, size)).finish();
+  };
+  return { kind: "late", size: build(() => 0).length, needs, build };
+}
+
+function centralHeader({ name, content, headerOffset }: PlacedMember, crc32: number): Uint8Array {
+  const nameBytes = encodeUtf8(name);
+  const isLarge = content.size >= saturated32;
+  const isFar = headerOffset >= saturated32;
+  const zip64Bytes = (isLarge ? 16 : 0) + (isFar ? 8 : 0);
+  const out = createByteBuilder();
+  out
+    .u32(0x02014b50)
+    .u16(zip64Bytes > 0 ? 45 : 0)
+    .u16(zip64Bytes > 0 ? 45 : 0)
+    .u16(flagsOf(content))
+    .u16(0);
+  out.u32(0).u32(crc32);
+  out.u32(isLarge ? saturated32 : content.size).u32(isLarge ? saturated32 : content.size);
+  out
+    .u16(nameBytes.length)
+    .u16(zip64Bytes > 0 ? zip64Bytes + 4 : 0)
+    .fill(0, 10);
+  out.u32(isFar ? saturated32 : headerOffset).bytes(nameBytes);
+  if (zip64Bytes > 0) out.u16(0x0001).u16(zip64Bytes);
+  if (isLarge) out.u64(content.size).u64(content.size);
+  if (isFar) out.u64(headerOffset);
+  return out.finish();
+}
+
+/** The zip64 record and its locator always, as torch has them; the short record saturates. */
+function endRecords(count: number, start: number, size: number): Uint8Array {
+  const out = createByteBuilder();
+  out.u32(0x06064b50).u64(44).u16(45).u16(45).u32(0).u32(0).u64(count).u64(count).u64(size).u64(start);
+  out
+    .u32(0x07064b50)
+    .u32(0)
+    .u64(start + size)
+    .u32(1);
+  const shortCount = Math.min(count, saturated16);
+  out.u32(0x06054b50).u16(0).u16(0).u16(shortCount).u16(shortCount);
+  return out.u32(Math.min(size, saturated32)).u32(Math.min(start, saturated32)).u16(0).finish();
+}

@@ -1,0 +1,41 @@
+import { encodeUtf8 } from "../../bytes/utf8.ts";
+import { encodePickle } from "../../containers/pickle/encode.ts";
+import { layoutZip, type ZipMember } from "../../containers/zip/layout.ts";
+import type { TensorDict } from "../../core/dict.ts";
+import type { FormatWriter } from "../../core/format.ts";
+import { bytesSource } from "../../core/source.ts";
+import { planStorages } from "./storage-plan.ts";
+import { pickleStateDict } from "./write-pickle.ts";
+
+/**
+ * Writes the zip of `torch.save`: what torch 1.13 and later load with `weights_only` and `mmap`. Tensors that share a
+ * storage in the input share it in the output; of a storage, the part that tensors show is written.
+ */
+export const writer: FormatWriter = {
+  plan(dict, site) {
+    const { storages, placements } = planStorages(withAliases(dict), site.file);
+    const pickle = encodePickle(pickleStateDict(dict, placements));
+    const members: ZipMember[] = [
+      record("data.pkl", pickle),
+      record("byteorder", encodeUtf8("little")),
+      ...storages.map(({ key, label, source }) => ({ name: `archive/data/${key}`, label, content: source })),
+      // The version that torch.save has written since 1.6; readers from 1.6 on take it.
+      record("version", encodeUtf8("3\n")),
+    ];
+    return layoutZip(members);
+  },
+};
+
+function record(name: string, bytes: Uint8Array): ZipMember {
+  return { name: `archive/${name}`, label: name, content: bytesSource(name, bytes) };
+}
+
+/** Names that were dropped because their tensor stands under another come back, tied to it. */
+function withAliases(dict: TensorDict): TensorDict {
+  const tensors = new Map(dict.tensors);
+  for (const [name, kept] of dict.aliases) {
+    const tensor = dict.tensors.get(kept);
+    if (tensor && !tensors.has(name)) tensors.set(name, tensor);
+  }
+  return { ...dict, tensors };
+}
