@@ -14,7 +14,7 @@ interface Signature extends ForeignKind {
 
 const unpack = "unpack it first, then convert what is inside";
 const webPage = "download the file itself; on the Hub its address has /resolve/, not /blob/";
-const legacy = "load it with torch.load and save it again; torch.save writes a zip since 1.6";
+const repickle = "load it with the library that wrote it and save it with torch.save";
 
 /** In the order in which they are tried. */
 const signatures: readonly Signature[] = [
@@ -29,23 +29,10 @@ const signatures: readonly Signature[] = [
   { at: 0, text: "<?xml", what: "an XML document", hint: webPage },
   {
     at: 0,
-    text: "\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.",
-    what: "a PyTorch file from before 1.6 (legacy)",
-    hint: legacy,
-  },
-  {
-    at: 2,
-    text: "\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.",
-    what: "a PyTorch file from before 1.6 (legacy)",
-    hint: legacy,
-  },
-  {
-    at: 0,
     text: "PK\x05\x06",
     what: "an empty zip archive",
     hint: "the save did not finish; save the model again",
   },
-  { at: 257, text: "ustar", what: "a tar archive", hint: unpack },
   {
     at: 4,
     text: "PTMF",
@@ -94,10 +81,10 @@ const signatures: readonly Signature[] = [
     hint: "convert it with the framework that wrote it",
   },
   { at: 4, text: "ET12", what: "an ExecuTorch program", hint: "use the model it was made from" },
-  { at: 0, text: "\x80\x02", what: "a bare pickle", hint: legacy },
-  { at: 0, text: "\x80\x03", what: "a bare pickle", hint: legacy },
-  { at: 0, text: "\x80\x04", what: "a bare pickle", hint: legacy },
-  { at: 0, text: "\x80\x05", what: "a bare pickle", hint: legacy },
+  { at: 0, text: "\x80\x02", what: "a bare pickle", hint: repickle },
+  { at: 0, text: "\x80\x03", what: "a bare pickle", hint: repickle },
+  { at: 0, text: "\x80\x04", what: "a bare pickle", hint: repickle },
+  { at: 0, text: "\x80\x05", what: "a bare pickle", hint: repickle },
 ];
 
 /** What a file is that no format knows, as far as its first bytes tell. */

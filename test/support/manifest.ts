@@ -52,10 +52,16 @@ export interface ManifestRow extends ManifestDict {
   readonly file: string;
   readonly sha256: string;
   readonly format: "pytorch" | "safetensors" | "safetensors-index";
+  readonly container?: string;
   readonly select?: string;
   readonly ambiguous?: readonly string[];
   readonly selections?: Readonly<Record<string, ManifestDict>>;
 }
+
+/** Every row of fixtures/more.json: the less usual kinds of PyTorch files. */
+export const unusual = JSON.parse(
+  readFileSync(join(fixtures, "more.json"), "utf8"),
+) as readonly ManifestRow[];
 
 /** Every row of fixtures/manifest.json. */
 export const manifest = JSON.parse(

@@ -1,6 +1,7 @@
 import { isKind, type PickleValue } from "../../containers/pickle/values.ts";
 import type { RunContext } from "../../core/context.ts";
 import type { Candidate } from "../../core/dict.ts";
+import { isModule, moduleEntries, type NamedValue } from "./modules.ts";
 import { mappingEntries } from "./python-values.ts";
 import { stateDict } from "./state-dict.ts";
 import { asTensor } from "./torch-values.ts";
@@ -38,7 +39,14 @@ export function findCandidates(root: PickleValue, file: string, context: RunCont
   return candidates;
 }
 
+/** What a state dict is made of: the entries of a mapping, or those that a module would give. */
+function entriesOf(value: PickleValue, file: string): Iterable<NamedValue> | undefined {
+  return isModule(value) ? moduleEntries(value, file) : mappingEntries(value);
+}
+
 function childrenOf({ value, path, auxiliary }: Visit): Visit[] {
+  // A module is a candidate as a whole, not its parts.
+  if (isModule(value)) return [];
   const entries = mappingEntries(value);
   const children: Visit[] = [];
   if (entries) {
@@ -73,12 +81,18 @@ function toCandidate(
 ): Candidate | undefined {
   let tensorCount = 0;
   let bytes = 0;
-  for (const [key, child] of mappingEntries(value) ?? []) {
+  for (const [key, child] of entriesOf(value, file) ?? []) {
     const tensor = asTensor(child);
     if (tensor === undefined || (typeof key === "string" && randomStateKeys.test(key))) continue;
     tensorCount++;
     bytes += tensor.shape.reduce((product, size) => product * size, tensor.dtype.itemBytes);
   }
   if (tensorCount === 0) return undefined;
-  return { path, auxiliary, tensorCount, bytes, load: () => stateDict(value, path, root, file, context) };
+  return {
+    path,
+    auxiliary,
+    tensorCount,
+    bytes,
+    load: () => stateDict(value, entriesOf(value, file) ?? [], path, root, file, context),
+  };
 }

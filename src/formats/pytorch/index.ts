@@ -1,5 +1,6 @@
 import { dtypes } from "../../core/dtype.ts";
 import type { Format, Probe } from "../../core/format.ts";
+import { isLegacy, isTar, isZip } from "./signatures.ts";
 
 /** PyTorch's own files, as `torch.save` writes them. FORMAT.md beside this file has the details. */
 export const pytorch: Format = {
@@ -16,12 +17,12 @@ export const pytorch: Format = {
   loadWriter: () => import("./write.ts").then((module) => module.writer),
 };
 
-const localSignature = [0x50, 0x4b, 0x03, 0x04];
-
-/** Any zip may be one; its directory or first entry tells most of the time. */
+/** Any zip or tar may be one; a zip's directory or first entry tells most of the time. */
 function detect({ head, tail }: Probe): "certain" | "likely" | "no" {
-  if (!localSignature.every((byte, index) => head[index] === byte)) return "no";
-  return includesText(head, "/data.pkl") || includesText(tail, "/data.pkl") ? "certain" : "likely";
+  if (isLegacy(head)) return "certain";
+  if (isZip(head))
+    return includesText(head, "/data.pkl") || includesText(tail, "/data.pkl") ? "certain" : "likely";
+  return isTar(head) ? "likely" : "no";
 }
 
 function includesText(bytes: Uint8Array, text: string): boolean {

@@ -36,6 +36,15 @@ export function attributesOf(value: PickleValue | undefined): PickleDict | undef
   return isKind(value, "call") && isKind(value.state, "dict") ? value.state : undefined;
 }
 
+/** The members of a set, however its protocol spells it; none for anything else. */
+export function itemsOfSet(value: PickleValue | undefined): readonly PickleValue[] {
+  if (isKind(value, "set")) return value.items;
+  if (!isKind(value, "call") || !isKind(value.callable, "global") || !isKind(value.args, "tuple")) return [];
+  if (!/^(__builtin__|builtins) (frozen)?set$/.test(globalName(value.callable))) return [];
+  const [list] = value.args.items;
+  return isKind(list, "list") ? list.items : [];
+}
+
 /** `module name`, as the tables here spell globals. */
 export function globalName(global: PickleGlobal): string {
   return `${global.module} ${global.name}`;

@@ -1,109 +1,13 @@
-import { readPickle } from "../../containers/pickle/read.ts";
-import type { PickleHost, PickleValue } from "../../containers/pickle/values.ts";
-import { readZipDirectory, type ZipEntry } from "../../containers/zip/directory.ts";
-import type { RunContext } from "../../core/context.ts";
-import { ConvertError } from "../../core/errors.ts";
 import type { FormatReader } from "../../core/format.ts";
-import { type ByteSource, readBytes } from "../../core/source.ts";
-import { findCandidates } from "./candidates.ts";
-import { describeValue } from "./python-values.ts";
-import { rebuildCall } from "./rebuild.ts";
-import { createRecordFolder, type RecordFolder } from "./records.ts";
-import { createStorageTable } from "./storage-table.ts";
+import { readBytes } from "../../core/source.ts";
+import { isLegacy, isTar } from "./signatures.ts";
 
-/** Reads the zip files of `torch.save` since 1.6: one pickle, and one record for each storage. */
+/** Reads whatever `torch.save` has written in any release: a zip, a legacy stream or a tar. */
 export const reader: FormatReader = {
   async read(source, context) {
-    const directory = await readZipDirectory(source, context);
-    const records = createRecordFolder(directory, context);
-    const pickle = records.find("data.pkl");
-    if (records.find("constants.pkl") || pickle === undefined)
-      refuseArchive(source, directory.entries, records);
-    await checkByteOrder(records, context);
-    const value = await readObject(pickle, records, context);
-    const candidates = findCandidates(value, source.name, context);
-    if (candidates.length === 0) {
-      throw new ConvertError("unsupported", `no tensors were found: the file holds ${describeValue(value)}`, {
-        file: source.name,
-        hint: "save the state dict: torch.save(model.state_dict(), path)",
-      });
-    }
-    return { container: "zip", candidates };
+    const head = await readBytes(source, 0, Math.min(source.size, 512), context);
+    if (isLegacy(head)) return (await import("./read-legacy.ts")).readLegacy(source, context);
+    if (isTar(head)) return (await import("./read-tar.ts")).readTar(source, context);
+    return (await import("./read-zip.ts")).readZip(source, context);
   },
 };
-
-/** The object of `data.pkl`, its storages bound to their records. */
-async function readObject(
-  pickle: ByteSource,
-  records: RecordFolder,
-  context: RunContext,
-): Promise<PickleValue> {
-  await checkRecord(pickle, context);
-  const storages = createStorageTable(records, pickle.name);
-  const { value } = await readPickle(
-    pickle,
-    0,
-    {
-      persistent: (id, offset): PickleHost => storages.resolve(id, offset),
-      call: (callable, args, offset) => rebuildCall(callable, args, pickle.name, offset),
-    },
-    context,
-  );
-  return value;
-}
-
-/** The pickle decides what every byte means, so it is read against its checksum before it is believed. */
-async function checkRecord(record: ByteSource, context: RunContext): Promise<void> {
-  if (record.crc32 === undefined) return;
-  let checksum = 0;
-  await context.scratch.lend(Math.min(record.size, 1024 * 1024), async (buffer) => {
-    for (let at = 0; at < record.size; at += buffer.length) {
-      const part = buffer.subarray(0, Math.min(buffer.length, record.size - at));
-      await record.readInto(part, at, context);
-      checksum = context.crc32(part, checksum);
-    }
-  });
-  if (checksum !== record.crc32) {
-    throw new ConvertError("malformed", "the pickle's checksum is wrong", {
-      file: record.name,
-      hint: "the file is damaged; download or save it again",
-    });
-  }
-}
-
-/** Since 2.1 a record names the byte order; without it the storages are little-endian. */
-async function checkByteOrder(records: RecordFolder, context: RunContext): Promise<void> {
-  const record = records.find("byteorder");
-  if (record === undefined) return;
-  const text = String.fromCharCode(...(await readBytes(record, 0, Math.min(record.size, 16), context)));
-  if (text === "little") return;
-  const kind = text === "big" ? "unsupported" : "malformed";
-  throw new ConvertError(kind, `the byte order is ${JSON.stringify(text)}, expected "little"`, {
-    file: record.name,
-  });
-}
-
-/** Other archives of PyTorch, by the records that only they have (FORMAT.md, "Kinds of zip"). */
-function refuseArchive(source: ByteSource, entries: readonly ZipEntry[], records: RecordFolder): never {
-  const site = { file: source.name };
-  const refuse = (message: string, hint: string): never => {
-    throw new ConvertError("unsupported", message, { ...site, hint });
-  };
-  if (records.find("constants.pkl")) {
-    return refuse("this is a TorchScript archive", "load it with torch.jit.load and save its state_dict()");
-  }
-  if (
-    records.find("archive_format") ||
-    entries.some((entry) => entry.name === "serialized_exported_program.json")
-  ) {
-    return refuse("this is a torch.export archive", "load it with torch.export.load and save its state_dict");
-  }
-  if (records.find(".data/version")) {
-    return refuse("this is a torch.package archive", "import its module and save the state_dict()");
-  }
-  const seen = entries.slice(0, 3).map((entry) => JSON.stringify(entry.name));
-  return refuse(
-    `this zip is no PyTorch file: it has no data.pkl, but ${entries.length} entries such as ${seen.join(", ")}`,
-    "if the checkpoint lies inside it, unpack it first",
-  );
-}

@@ -1,15 +1,9 @@
-import type {
-  PickleDict,
-  PickleGlobal,
-  PickleHost,
-  PickleTuple,
-  PickleValue,
-} from "../../containers/pickle/values.ts";
+import type { PickleDict, PickleGlobal, PickleHost, PickleValue } from "../../containers/pickle/values.ts";
 import { isKind } from "../../containers/pickle/values.ts";
 import { ConvertError } from "../../core/errors.ts";
 import { type TorchDType, torchDTypeByName } from "./dtypes.ts";
 import type { LazyBits } from "./lazy-bits.ts";
-import { asStorage, asTensor, host, type TorchTensor } from "./torch-values.ts";
+import { asStorage, asTensor, host, sizesOf, type TorchTensor } from "./torch-values.ts";
 
 /**
  * The calls that make tensors, by module and name, with what they come to. Only these are understood; the match is
@@ -64,9 +58,9 @@ function rebuildTensor(
   const [storageArgument, offset, size, stride] = args;
   const storage = asStorage(storageArgument) ?? fail("is given no storage");
   const dtype = dtypeArgument ?? storage.dtype ?? fail("is given an untyped storage and no dtype");
-  const shape = sizes(size) ?? fail("is given a broken shape");
-  const strides = sizes(stride) ?? fail("is given broken strides");
-  if (!isSize(offset)) return fail("is given a broken storage offset");
+  const shape = sizesOf(size) ?? fail("is given a broken shape");
+  const strides = sizesOf(stride) ?? fail("is given broken strides");
+  if (typeof offset !== "number" || offset < 0) return fail("is given a broken storage offset");
   if (shape.length !== strides.length)
     return fail(`is given ${shape.length} sizes and ${strides.length} strides`);
   const bits = isKind(flags, "dict") && flags.size > 0 ? lazyBits(flags, fail) : undefined;
@@ -105,20 +99,4 @@ function rebuildFromType(args: readonly PickleValue[], fail: Fail): PickleHost |
     return undefined;
   const rebuilder = rebuilderOf(inner);
   return isKind(innerArgs, "tuple") ? rebuilder?.(innerArgs.items, fail) : undefined;
-}
-
-/** Sizes come as a tuple, a list, or `torch.Size(tuple)`. */
-function sizes(value: PickleValue | undefined): readonly number[] | undefined {
-  if (isKind(value, "call") && isKind(value.args, "tuple")) {
-    const isSizeCall =
-      isKind(value.callable, "global") && value.callable.module === "torch" && value.callable.name === "Size";
-    return isSizeCall ? sizes(value.args.items[0]) : undefined;
-  }
-  if (!isKind(value, "tuple") && !isKind(value, "list")) return undefined;
-  const items = (value as PickleTuple).items;
-  return items.every(isSize) ? (items as readonly number[]) : undefined;
-}
-
-function isSize(value: PickleValue | undefined): value is number {
-  return typeof value === "number" && value >= 0;
 }

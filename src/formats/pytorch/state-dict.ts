@@ -4,6 +4,7 @@ import type { Leftover, TensorDict } from "../../core/dict.ts";
 import { ConvertError } from "../../core/errors.ts";
 import { checkLimit } from "../../core/limits.ts";
 import type { LazyTensor } from "../../core/tensor.ts";
+import type { NamedValue } from "./modules.ts";
 import { openTensor } from "./open-tensor.ts";
 import { attributesOf, describeValue, mappingEntries } from "./python-values.ts";
 import { asTensor } from "./torch-values.ts";
@@ -15,11 +16,12 @@ export interface StateDictExtras {
 }
 
 /**
- * A mapping of the pickle as a tensor dict, in its order. What is no tensor is listed as left over, here and at the
+ * The entries of a mapping or of a module as a tensor dict, in their order. What is no tensor is listed as left over, here and at the
  * top of the file. Throws where a tensor is broken (`malformed`) or of a kind that is not read (`unsupported`).
  */
 export function stateDict(
   mapping: PickleValue,
+  entries: Iterable<NamedValue>,
   path: string,
   root: PickleValue,
   file: string,
@@ -27,7 +29,7 @@ export function stateDict(
 ): TensorDict {
   const tensors = new Map<string, LazyTensor>();
   const leftovers: Leftover[] = [];
-  for (const [key, value] of mappingEntries(mapping) ?? []) {
+  for (const [key, value] of entries) {
     const name = keyText(key);
     const tensor = asTensor(value);
     if (tensor === undefined) {

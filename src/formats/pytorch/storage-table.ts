@@ -1,64 +1,70 @@
 import { isKind, type PickleHost, type PickleValue } from "../../containers/pickle/values.ts";
 import { ConvertError, type ErrorSite } from "../../core/errors.ts";
+import type { ByteSource } from "../../core/source.ts";
 import { type TorchDType, torchDTypeByStorageClass } from "./dtypes.ts";
-import type { RecordFolder } from "./records.ts";
 import { host, type TorchStorage } from "./torch-values.ts";
+
+/** What a persistent id says: `('storage', class, key, location, count)`, and more in a legacy stream. */
+export interface StorageId {
+  readonly key: string;
+  /** `undefined` for an untyped storage. */
+  readonly dtype: TorchDType | undefined;
+  /** Bytes of the whole storage. */
+  readonly bytes: number;
+  /** The sixth item, where there is one. */
+  readonly view: PickleValue | undefined;
+}
 
 /** Turns persistent ids into storages; the same key gives the same storage. */
 export interface StorageTable {
-  resolve(id: PickleValue, offset: number): PickleHost;
+  resolve(id: StorageId, site: ErrorSite): PickleHost;
 }
 
-/** Storages of a zip archive: `data/<key>` holds exactly the bytes that the persistent id counts. */
-export function createStorageTable(records: RecordFolder, file: string): StorageTable {
+/** A table whose storages `open` finds, each once. Throws kind `malformed` where two ids of a key disagree, or sizes do. */
+export function createStorageTable(open: (id: StorageId, site: ErrorSite) => ByteSource): StorageTable {
   const known = new Map<string, { readonly storage: TorchStorage; readonly host: PickleHost }>();
 
-  function open(key: string, dtype: TorchDType | undefined, site: ErrorSite) {
-    const source = records.find(`data/${key}`);
-    if (source === undefined) {
-      throw new ConvertError(
-        "malformed",
-        `the pickle refers to storage "${key}", but there is no record data/${key}`,
-        site,
-      );
-    }
-    const storage: TorchStorage = { type: "storage", key, dtype, source };
+  function enter(id: StorageId, site: ErrorSite) {
+    const storage: TorchStorage = { type: "storage", key: id.key, dtype: id.dtype, source: open(id, site) };
     const entry = { storage, host: host(storage) };
-    known.set(key, entry);
+    known.set(id.key, entry);
     return entry;
   }
 
   return {
-    resolve(id, offset) {
-      const site = { file, offset };
-      const [word, storageClass, keyValue, , count, ...more] = isKind(id, "tuple") ? id.items : [];
-      const keyIsName = typeof keyValue === "string" || typeof keyValue === "number";
-      if (word !== "storage" || !keyIsName || !isSize(count) || more.length > 0) {
-        throw new ConvertError("malformed", "the pickle refers to something that is no storage", site);
-      }
-      const key = String(keyValue);
-      const dtype = storageDType(storageClass, site);
-      const { storage, host } = known.get(key) ?? open(key, dtype, site);
-      const bytes = count * (dtype?.itemBytes ?? 1);
-      if (storage.source.size !== bytes) {
+    resolve(id, site) {
+      const { storage, host } = known.get(id.key) ?? enter(id, site);
+      if (storage.source.size !== id.bytes) {
         throw new ConvertError(
           "malformed",
-          `storage "${key}" should have ${bytes} bytes, but its record has ${storage.source.size}`,
+          `storage "${id.key}" should have ${id.bytes} bytes, but it has ${storage.source.size}`,
           site,
         );
       }
-      if (storage.dtype !== dtype) {
-        throw new ConvertError("malformed", `storage "${key}" is given two element types`, site);
+      if (storage.dtype !== id.dtype) {
+        throw new ConvertError("malformed", `storage "${id.key}" is given two element types`, site);
       }
       return host;
     },
   };
 }
 
+/** Reads a persistent id of `length` items; throws kind `malformed` for anything else. */
+export function parseStorageId(id: PickleValue, length: number, site: ErrorSite): StorageId {
+  const items = isKind(id, "tuple") ? id.items : [];
+  const [word, storageClass, key, , count, view] = items;
+  const keyIsName = typeof key === "string" || typeof key === "number" || typeof key === "bigint";
+  if (word !== "storage" || items.length !== length || !keyIsName || typeof count !== "number" || count < 0) {
+    throw new ConvertError("malformed", "the pickle refers to something that is no storage", site);
+  }
+  const dtype = storageDType(storageClass, site);
+  return { key: String(key), dtype, bytes: count * (dtype?.itemBytes ?? 1), view };
+}
+
 /** The class's module varies between releases (torch, torch.cuda, torch.storage), and only its name counts. */
-function storageDType(storageClass: PickleValue | undefined, site: ErrorSite): TorchDType | undefined {
+export function storageDType(storageClass: PickleValue | undefined, site: ErrorSite): TorchDType | undefined {
   const name = isKind(storageClass, "global") ? storageClass.name : "nothing";
-  if (name === "UntypedStorage") return undefined;
+  if (name === "UntypedStorage" || name === "_UntypedStorage") return undefined;
   const dtype = torchDTypeByStorageClass.get(name);
   if (dtype) return dtype;
   throw new ConvertError(
@@ -66,8 +72,4 @@ function storageDType(storageClass: PickleValue | undefined, site: ErrorSite): T
     `the pickle has storages of the class ${name}, which are not read`,
     site,
   );
-}
-
-function isSize(value: PickleValue | undefined): value is number {
-  return typeof value === "number" && value >= 0;
 }

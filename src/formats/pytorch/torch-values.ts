@@ -1,4 +1,10 @@
-import { isKind, type PickleHost, type PickleValue } from "../../containers/pickle/values.ts";
+import {
+  isGlobal,
+  isKind,
+  type PickleCall,
+  type PickleHost,
+  type PickleValue,
+} from "../../containers/pickle/values.ts";
 import type { ByteSource } from "../../core/source.ts";
 import type { TorchDType } from "./dtypes.ts";
 import type { LazyBits } from "./lazy-bits.ts";
@@ -28,11 +34,41 @@ export function host(value: TorchStorage | TorchTensor): PickleHost {
   return { kind: "host", value, state: undefined };
 }
 
-/** The tensor that a value is, if it is one. */
+/** The tensor that a value is, if it is one, in whatever way its release of torch put it. */
 export function asTensor(value: PickleValue | undefined): TorchTensor | undefined {
+  if (isKind(value, "call")) return tensorOfFirstReleases(value);
   if (!isKind(value, "host")) return undefined;
+  // Parameters of 0.2 and 0.3 carry their data in BUILD: (data, grad, hooks, requires_grad, volatile).
+  if (isKind(value.state, "tuple") && value.state.items.length === 5) return asTensor(value.state.items[0]);
   const inner = value.value as TorchStorage | TorchTensor;
   return inner.type === "tensor" ? inner : undefined;
+}
+
+/** Releases before 0.2 made an empty tensor and set it by BUILD: (storage, offset, size, strides). */
+function tensorOfFirstReleases({ callable, state }: PickleCall): TorchTensor | undefined {
+  if (!isKind(callable, "global") || !/^torch(\.cuda)?$/.test(callable.module)) return undefined;
+  if (!/^[A-Z][a-zA-Z]*Tensor$/.test(callable.name) || !isKind(state, "tuple")) return undefined;
+  const [storageValue, offset, shapeValue, stridesValue] = state.items;
+  const storage = asStorage(storageValue);
+  const shape = sizesOf(shapeValue);
+  const strides = sizesOf(stridesValue);
+  if (storage?.dtype === undefined || typeof offset !== "number" || offset < 0) return undefined;
+  if (shape === undefined || strides === undefined || shape.length !== strides.length) return undefined;
+  return { type: "tensor", storage, dtype: storage.dtype, offset, shape, strides };
+}
+
+/** Sizes or strides, which come as a tuple, a list, or `torch.Size(tuple)`; `undefined` for anything else. */
+export function sizesOf(value: PickleValue | undefined): readonly number[] | undefined {
+  if (isKind(value, "call")) {
+    return isGlobal(value.callable, "torch", "Size") && isKind(value.args, "tuple")
+      ? sizesOf(value.args.items[0])
+      : undefined;
+  }
+  if (!isKind(value, "tuple") && !isKind(value, "list")) return undefined;
+  const items: readonly PickleValue[] = value.items;
+  return items.every((item) => typeof item === "number" && item >= 0)
+    ? (items as readonly number[])
+    : undefined;
 }
 
 /** The storage that a value is, if it is one. */

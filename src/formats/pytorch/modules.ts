@@ -1,0 +1,67 @@
+import { isKind, type PickleDict, type PickleValue } from "../../containers/pickle/values.ts";
+import { ConvertError } from "../../core/errors.ts";
+import { attributesOf, itemsOfSet, mappingEntries } from "./python-values.ts";
+
+/** A name and the value under it, as a state dict has them. */
+export type NamedValue = readonly [name: PickleValue, value: PickleValue];
+
+/** How deep modules may nest; Python itself gives up at a thousand calls. */
+const maxDepth = 1000;
+
+/** Whether a value is a pickled `nn.Module`: an object with the registries that every module has. */
+export function isModule(value: PickleValue | undefined): boolean {
+  const attributes = attributesOf(value);
+  return (
+    attributes !== undefined &&
+    ["_parameters", "_buffers", "_modules"].every((name) => isRegistry(attributes, name))
+  );
+}
+
+function isRegistry(attributes: PickleDict, name: string): boolean {
+  return mappingEntries(attributes.get(name)) !== undefined;
+}
+
+/**
+ * What `module.state_dict()` would give, with no class at hand: own parameters, own persistent buffers, then the
+ * submodules in order; what is registered as None is left out, and what is shared comes once for each name.
+ */
+export function moduleEntries(root: PickleValue, file: string): readonly NamedValue[] {
+  const entries: NamedValue[] = [];
+  const pending: { readonly module: PickleValue; readonly prefix: string; readonly depth: number }[] = [
+    { module: root, prefix: "", depth: 0 },
+  ];
+  for (let visit = pending.pop(); visit !== undefined; visit = pending.pop()) {
+    const { module, prefix, depth } = visit;
+    if (depth > maxDepth) {
+      throw new ConvertError("malformed", "the modules nest without end", { file });
+    }
+    const attributes = attributesOf(module);
+    if (attributes === undefined || !isModule(module)) continue;
+    for (const [name, value] of ownEntries(attributes)) entries.push([prefix + name, value]);
+    const children = [...named(attributes, "_modules")].reverse();
+    for (const [name, child] of children) {
+      if (child !== null) pending.push({ module: child, prefix: `${prefix}${name}.`, depth: depth + 1 });
+    }
+  }
+  return entries;
+}
+
+function* ownEntries(attributes: PickleDict): Iterable<readonly [string, PickleValue]> {
+  for (const [name, value] of named(attributes, "_parameters")) if (value !== null) yield [name, value];
+  // Releases before 1.5 had no such set, and no such buffers.
+  const transient = new Set(itemsOfSet(attributes.get("_non_persistent_buffers_set")));
+  for (const [name, value] of named(attributes, "_buffers"))
+    if (value !== null && !transient.has(name)) yield [name, value];
+}
+
+function* named(attributes: PickleDict, registry: string): Iterable<readonly [string, PickleValue]> {
+  for (const [name, value] of mappingEntries(attributes.get(registry)) ?? []) {
+    if (typeof name === "string" || typeof name === "number") yield [String(name), value];
+  }
+}
+
+/** The class of a module, dotted; for messages. */
+export function className(value: PickleValue): string {
+  const callable = isKind(value, "call") ? value.callable : undefined;
+  return isKind(callable, "global") ? `${callable.module}.${callable.name}` : "an object";
+}
