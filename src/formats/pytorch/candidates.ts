@@ -4,7 +4,7 @@ import type { Candidate } from "../../core/dict.ts";
 import { isModule, moduleEntries, type NamedValue } from "./modules.ts";
 import { mappingEntries } from "./python-values.ts";
 import { stateDict } from "./state-dict.ts";
-import { asTensor } from "./torch-values.ts";
+import { asTensor, unreadTensor } from "./torch-values.ts";
 
 /** A container on the way down from the root. */
 interface Visit {
@@ -15,7 +15,7 @@ interface Visit {
 
 /** Keys under which training keeps tensors that are no weights (FORMAT.md, "Checkpoints"). */
 const auxiliaryKeys =
-  /^(optimizers?|optim|optimizer_states?|optimizer_state_dict|lr_schedulers?|scheduler|scaler|loops|callbacks)$/;
+  /^(optimizers?|optim|optimizer_states?|optimizer_state_dict|lr_schedulers?|scheduler|scaler|loops|callbacks|(.*\.)?_extra_state|.*rng_?state.*)$/;
 
 /** Random states are tensors of bytes, kept beside the models they were drawn for. */
 const randomStateKeys = /(^|_)rng(_|$)|random_state/;
@@ -39,30 +39,44 @@ export function findCandidates(root: PickleValue, file: string, context: RunCont
   return candidates;
 }
 
-/** What a state dict is made of: the entries of a mapping, or those that a module would give. */
+/** What a state dict is made of: the entries of a mapping, of a list by their numbers, or those that a module would give. */
 function entriesOf(value: PickleValue, file: string): Iterable<NamedValue> | undefined {
-  return isModule(value) ? moduleEntries(value, file) : mappingEntries(value);
+  if (isModule(value)) return moduleEntries(value, file);
+  return isKind(value, "list") || isKind(value, "tuple") ? value.items.entries() : mappingEntries(value);
 }
 
-function childrenOf({ value, path, auxiliary }: Visit): Visit[] {
+function childrenOf(visit: Visit): Visit[] {
+  const { value, path, auxiliary } = visit;
   // A module is a candidate as a whole, not its parts.
   if (isModule(value)) return [];
   const entries = mappingEntries(value);
-  const children: Visit[] = [];
-  if (entries) {
-    const list = [...entries];
-    const inOptimizer = list.some(([key]) => key === "param_groups") && list.some(([key]) => key === "state");
-    for (const [key, child] of list) {
-      if (!isContainer(child) || (typeof key !== "string" && typeof key !== "number")) continue;
-      const below = auxiliary || inOptimizer || auxiliaryKeys.test(String(key));
-      children.push({ value: child, path: join(path, String(key)), auxiliary: below });
-    }
-  } else if (isKind(value, "list") || isKind(value, "tuple")) {
-    for (const [index, child] of value.items.entries()) {
-      if (isContainer(child)) children.push({ value: child, path: join(path, String(index)), auxiliary });
-    }
+  if (entries) return childrenOfMapping([...entries], visit);
+  if (isKind(value, "list") || isKind(value, "tuple")) {
+    return value.items.flatMap((child, index) => descend(child, join(path, String(index)), auxiliary));
   }
-  return children;
+  // Objects of unknown classes may carry weights in their attributes or in what they are made from.
+  if (!isKind(value, "call")) return [];
+  const made = [
+    ...descend(value.args, join(path, "args"), auxiliary),
+    ...descend(value.state, path, auxiliary),
+  ];
+  const items =
+    value.items?.flatMap((child, index) => descend(child, join(path, String(index)), auxiliary)) ?? [];
+  return [...made, ...items, ...descend(value.entries, path, auxiliary)];
+}
+
+function childrenOfMapping(entries: readonly NamedValue[], { path, auxiliary }: Visit): Visit[] {
+  const inOptimizer =
+    entries.some(([key]) => key === "param_groups") && entries.some(([key]) => key === "state");
+  return entries.flatMap(([key, child]) => {
+    if (typeof key !== "string" && typeof key !== "number") return [];
+    const name = String(key);
+    return descend(child, join(path, name), auxiliary || inOptimizer || auxiliaryKeys.test(name));
+  });
+}
+
+function descend(value: PickleValue | undefined, path: string, auxiliary: boolean): Visit[] {
+  return value !== undefined && isContainer(value) ? [{ value, path, auxiliary }] : [];
 }
 
 function isContainer(value: PickleValue): boolean {
@@ -82,10 +96,11 @@ function toCandidate(
   let tensorCount = 0;
   let bytes = 0;
   for (const [key, child] of entriesOf(value, file) ?? []) {
+    if (typeof key === "string" && randomStateKeys.test(key)) continue;
     const tensor = asTensor(child);
-    if (tensor === undefined || (typeof key === "string" && randomStateKeys.test(key))) continue;
+    if (tensor === undefined && unreadTensor(child) === undefined) continue;
     tensorCount++;
-    bytes += tensor.shape.reduce((product, size) => product * size, tensor.dtype.itemBytes);
+    if (tensor) bytes += tensor.shape.reduce((product, size) => product * size, tensor.dtype.itemBytes);
   }
   if (tensorCount === 0) return undefined;
   return {

@@ -1,4 +1,4 @@
-import { isKind, type PickleValue } from "../../containers/pickle/values.ts";
+import type { PickleValue } from "../../containers/pickle/values.ts";
 import type { RunContext } from "../../core/context.ts";
 import type { Leftover, TensorDict } from "../../core/dict.ts";
 import { ConvertError } from "../../core/errors.ts";
@@ -7,7 +7,7 @@ import type { LazyTensor } from "../../core/tensor.ts";
 import type { NamedValue } from "./modules.ts";
 import { openTensor } from "./open-tensor.ts";
 import { attributesOf, describeValue, mappingEntries } from "./python-values.ts";
-import { asTensor } from "./torch-values.ts";
+import { asTensor, unreadTensor } from "./torch-values.ts";
 
 /** What a state dict carries beside its tensors; kept so that a `.pth` can be written with it. */
 export interface StateDictExtras {
@@ -76,17 +76,11 @@ function besides(path: string, root: PickleValue): Leftover[] {
 
 /** A weight must never be passed over in silence: what torch would rebuild as a tensor is read or refused. */
 function refuseUnreadTensor(name: string, value: PickleValue, file: string): void {
-  if (!isKind(value, "call") || !isKind(value.callable, "global")) return;
-  const { module, name: callable } = value.callable;
-  const makesTensor = /^torch(\._utils|\._tensor|\.tensor)?$/.test(module) && /^_rebuild_/.test(callable);
-  if (!makesTensor && !(module === "torch.nn.parameter" && callable === "Parameter")) return;
-  throw new ConvertError(
-    "unsupported",
-    `"${name}" is a kind of tensor that is not read yet: ${module}.${callable}`,
-    {
-      file,
-      tensor: name,
-      hint: "docs/formats.md lists the kinds that are",
-    },
-  );
+  const kind = unreadTensor(value);
+  if (kind === undefined) return;
+  throw new ConvertError("unsupported", `"${name}" ${kind}`, {
+    file,
+    tensor: name,
+    hint: "docs/formats.md lists the kinds of tensors that are read",
+  });
 }
