@@ -43,7 +43,7 @@ export async function openFile(
     throw new ConvertError("unsupported", `${format.title} is written, but not read`, { file: source.name });
   }
   const reader = await format.loadReader();
-  return { format, source, checkpoint: await reader.read(source, context) };
+  return { format, source, checkpoint: await reader.read(source, input.folder, context) };
 }
 
 /** The source of a file that must be there. */

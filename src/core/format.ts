@@ -2,6 +2,7 @@ import type { RunContext } from "./context.ts";
 import type { Checkpoint, TensorDict } from "./dict.ts";
 import type { DType } from "./dtype.ts";
 import type { Piece } from "./plan.ts";
+import type { InputFolder } from "./sink.ts";
 import type { ByteSource } from "./source.ts";
 
 /** The two ends of a file, enough to know its kind. */
@@ -38,8 +39,8 @@ export interface Format {
 
 /** The reading half. */
 export interface FormatReader {
-  /** Reads headers only. Payloads stay where they are until someone pulls them. */
-  read(source: ByteSource, context: RunContext): Promise<Checkpoint>;
+  /** Reads headers only. Payloads stay where they are until someone pulls them. `folder` has the files beside `source`. */
+  read(source: ByteSource, folder: InputFolder, context: RunContext): Promise<Checkpoint>;
 }
 
 /** The writing half. */

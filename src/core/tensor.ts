@@ -30,4 +30,13 @@ export interface LazyTensor extends TensorInfo {
   readonly payload: ByteSource;
   /** Set where the input has storages that tensors can share. */
   readonly view?: StorageView | undefined;
+  /** Set where writing it would change what it is, so that somebody has to allow it. */
+  readonly permission?: Permission | undefined;
+}
+
+/** A change that has to be allowed by a word: `--allow densify`. */
+export interface Permission {
+  readonly word: string;
+  /** What would happen, as the end of a sentence that starts with the tensor. */
+  readonly change: string;
 }

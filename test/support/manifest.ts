@@ -10,6 +10,7 @@ export interface ManifestTensor {
   readonly bytes: number;
   readonly sha256: string;
   readonly storage?: string;
+  readonly quantized?: { readonly integers: object; readonly scale?: number };
 }
 
 /** A file that the reference wrote. */
@@ -43,6 +44,7 @@ export interface ReferenceOutputs {
 export interface ManifestDict {
   readonly tensors: readonly ManifestTensor[];
   readonly others?: readonly string[];
+  readonly otherTensors?: readonly { readonly path: string }[];
   readonly outputs?: ReferenceOutputs;
   readonly metadata?: Readonly<Record<string, string>> | null;
 }

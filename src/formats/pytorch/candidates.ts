@@ -2,9 +2,11 @@ import { isKind, type PickleValue } from "../../containers/pickle/values.ts";
 import type { RunContext } from "../../core/context.ts";
 import type { Candidate } from "../../core/dict.ts";
 import { isModule, moduleEntries, type NamedValue } from "./modules.ts";
-import { mappingEntries } from "./python-values.ts";
+import { tensorItems } from "./open-value.ts";
+import { keyText, mappingEntries } from "./python-values.ts";
+import { childPlaces, isTensorLike, joinPath } from "./reachable.ts";
 import { stateDict } from "./state-dict.ts";
-import { asTensor, unreadTensor } from "./torch-values.ts";
+import { asTensor, type TorchTensor } from "./torch-values.ts";
 
 /** A container on the way down from the root. */
 interface Visit {
@@ -16,9 +18,6 @@ interface Visit {
 /** Keys under which training keeps tensors that are no weights (FORMAT.md, "Checkpoints"). */
 const auxiliaryKeys =
   /^(optimizers?|optim|optimizer_states?|optimizer_state_dict|lr_schedulers?|scheduler|scaler|loops|callbacks|(.*\.)?_extra_state|.*rng_?state.*)$/;
-
-/** Random states are tensors of bytes, kept beside the models they were drawn for. */
-const randomStateKeys = /(^|_)rng(_|$)|random_state/;
 
 /**
  * Every mapping in the object that holds tensors, in the order of the file, each once however often it is referred
@@ -41,50 +40,41 @@ export function findCandidates(root: PickleValue, file: string, context: RunCont
 
 /** What a state dict is made of: the entries of a mapping, of a list by their numbers, or those that a module would give. */
 function entriesOf(value: PickleValue, file: string): Iterable<NamedValue> | undefined {
+  // Somebody saved a tensor by itself, so it has no name yet.
+  if (isTensorLike(value)) return [["tensor", value]];
   if (isModule(value)) return moduleEntries(value, file);
   return isKind(value, "list") || isKind(value, "tuple") ? value.items.entries() : mappingEntries(value);
 }
 
 function childrenOf(visit: Visit): Visit[] {
-  const { value, path, auxiliary } = visit;
-  // A module is a candidate as a whole, not its parts.
-  if (isModule(value)) return [];
+  const { value, auxiliary } = visit;
+  // A module is a candidate as a whole, not its parts; so is a tensor.
+  if (isModule(value) || isTensorLike(value)) return [];
   const entries = mappingEntries(value);
   if (entries) return childrenOfMapping([...entries], visit);
-  if (isKind(value, "list") || isKind(value, "tuple")) {
-    return value.items.flatMap((child, index) => descend(child, join(path, String(index)), auxiliary));
-  }
-  // Objects of unknown classes may carry weights in their attributes or in what they are made from.
-  if (!isKind(value, "call")) return [];
-  const made = [
-    ...descend(value.args, join(path, "args"), auxiliary),
-    ...descend(value.state, path, auxiliary),
-  ];
-  const items =
-    value.items?.flatMap((child, index) => descend(child, join(path, String(index)), auxiliary)) ?? [];
-  return [...made, ...items, ...descend(value.entries, path, auxiliary)];
+  return childPlaces(visit).flatMap((child) => descend(child.value, child.path, auxiliary));
 }
 
 function childrenOfMapping(entries: readonly NamedValue[], { path, auxiliary }: Visit): Visit[] {
   const inOptimizer =
     entries.some(([key]) => key === "param_groups") && entries.some(([key]) => key === "state");
+  const isStateDict = entries.some(([, child]) => asTensor(child) !== undefined);
   return entries.flatMap(([key, child]) => {
-    if (typeof key !== "string" && typeof key !== "number") return [];
-    const name = String(key);
-    return descend(child, join(path, name), auxiliary || inOptimizer || auxiliaryKeys.test(name));
+    // Lists of tensors within a state dict are part of it, under numbers.
+    if (isStateDict && tensorItems(child)) return [];
+    const name = keyText(key);
+    return descend(child, joinPath(path, name), auxiliary || inOptimizer || auxiliaryKeys.test(name));
   });
 }
 
 function descend(value: PickleValue | undefined, path: string, auxiliary: boolean): Visit[] {
-  return value !== undefined && isContainer(value) ? [{ value, path, auxiliary }] : [];
+  return value !== undefined && isContainer(value) && !isTensorLike(value)
+    ? [{ value, path, auxiliary }]
+    : [];
 }
 
 function isContainer(value: PickleValue): boolean {
   return isKind(value, "dict") || isKind(value, "call") || isKind(value, "list") || isKind(value, "tuple");
-}
-
-function join(path: string, key: string): string {
-  return path === "" ? key : `${path}.${key}`;
 }
 
 function toCandidate(
@@ -95,12 +85,11 @@ function toCandidate(
 ): Candidate | undefined {
   let tensorCount = 0;
   let bytes = 0;
-  for (const [key, child] of entriesOf(value, file) ?? []) {
-    if (typeof key === "string" && randomStateKeys.test(key)) continue;
+  for (const [, child] of entriesOf(value, file) ?? []) {
     const tensor = asTensor(child);
-    if (tensor === undefined && unreadTensor(child) === undefined) continue;
+    if (tensor ? isRandomState(tensor) : !isTensorLike(child)) continue;
     tensorCount++;
-    if (tensor) bytes += tensor.shape.reduce((product, size) => product * size, tensor.dtype.itemBytes);
+    bytes += tensor ? tensorBytes(tensor) : 0;
   }
   if (tensorCount === 0) return undefined;
   return {
@@ -110,4 +99,13 @@ function toCandidate(
     bytes,
     load: () => stateDict(value, entriesOf(value, file) ?? [], path, root, file, context),
   };
+}
+
+/** Random states are byte tensors that torch gives these sizes: 5056 for a processor's, 16 for a GPU's. */
+function isRandomState({ dtype, shape }: TorchTensor): boolean {
+  return dtype.dtype === "U8" && shape.length === 1 && (shape[0] === 5056 || shape[0] === 16);
+}
+
+function tensorBytes({ dtype, shape }: TorchTensor): number {
+  return shape.reduce((product, size) => product * size, dtype.itemBytes);
 }

@@ -40,6 +40,10 @@ const torchDTypes: readonly TorchDType[] = [
   plain("float8_e5m2fnuz", "F8_E5M2FNUZ", 1),
   plain("float8_e8m0fnu", "F8_E8M0", 1),
   { name: "float4_e2m1fn_x2", dtype: "F4", itemBytes: 1, packed: 2 },
+  // Quantized types: their integers, which only a quantizer gives a meaning. Last, so that plain types are found first.
+  plain("qint8", "I8", 1, "QInt8Storage"),
+  plain("quint8", "U8", 1, "QUInt8Storage"),
+  plain("qint32", "I32", 4, "QInt32Storage"),
 ];
 
 /** By the name of the global `torch.<name>`, which is how `_rebuild_tensor_v3` gives a dtype. */

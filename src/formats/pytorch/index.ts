@@ -1,12 +1,12 @@
 import { dtypes } from "../../core/dtype.ts";
 import type { Format, Probe } from "../../core/format.ts";
-import { isLegacy, isTar, isZip } from "./signatures.ts";
+import { isLegacy, isPickle, isTar, isZip } from "./signatures.ts";
 
 /** PyTorch's own files, as `torch.save` writes them. FORMAT.md beside this file has the details. */
 export const pytorch: Format = {
   id: "pytorch",
   title: "PyTorch (torch.save)",
-  extensions: [".pth", ".pt", ".bin", ".ckpt"],
+  extensions: [".pth", ".pt", ".bin", ".ckpt", ".pkl"],
   storable: new Set(dtypes.filter((dtype) => !dtype.startsWith("F6_"))),
   sharesStorage: true,
   holdsMetadata: false,
@@ -17,12 +17,12 @@ export const pytorch: Format = {
   loadWriter: () => import("./write.ts").then((module) => module.writer),
 };
 
-/** Any zip or tar may be one; a zip's directory or first entry tells most of the time. */
+/** Any zip, tar or pickle may be one; a zip's directory or first entry tells most of the time. */
 function detect({ head, tail }: Probe): "certain" | "likely" | "no" {
   if (isLegacy(head)) return "certain";
   if (isZip(head))
     return includesText(head, "/data.pkl") || includesText(tail, "/data.pkl") ? "certain" : "likely";
-  return isTar(head) ? "likely" : "no";
+  return isTar(head) || isPickle(head) ? "likely" : "no";
 }
 
 function includesText(bytes: Uint8Array, text: string): boolean {

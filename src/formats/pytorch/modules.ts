@@ -1,6 +1,7 @@
 import { isKind, type PickleDict, type PickleValue } from "../../containers/pickle/values.ts";
 import { ConvertError } from "../../core/errors.ts";
 import { attributesOf, itemsOfSet, mappingEntries } from "./python-values.ts";
+import { reachableTensors } from "./reachable.ts";
 
 /** A name and the value under it, as a state dict has them. */
 export type NamedValue = readonly [name: PickleValue, value: PickleValue];
@@ -36,14 +37,34 @@ export function moduleEntries(root: PickleValue, file: string): readonly NamedVa
       throw new ConvertError("malformed", "the modules nest without end", { file });
     }
     const attributes = attributesOf(module);
-    if (attributes === undefined || !isModule(module)) continue;
+    if (attributes === undefined || !isModule(module)) {
+      // A class with its own way of pickling: its weights come under their places, so that none is lost.
+      for (const { path, value } of reachableTensors(module, prefix.slice(0, -1)))
+        entries.push([path, value]);
+      continue;
+    }
     for (const [name, value] of ownEntries(attributes)) entries.push([prefix + name, value]);
+    if (isQuantizedClass(module)) entries.push(...packedEntries(attributes, prefix));
     const children = [...named(attributes, "_modules")].reverse();
     for (const [name, child] of children) {
       if (child !== null) pending.push({ module: child, prefix: `${prefix}${name}.`, depth: depth + 1 });
     }
   }
   return entries;
+}
+
+/** Quantized modules keep their weights packed in attributes that no registry lists. */
+function isQuantizedClass(module: PickleValue): boolean {
+  const callable = isKind(module, "call") ? module.callable : undefined;
+  return isKind(callable, "global") && /(^|\.)quantized(\.|$)/.test(callable.module);
+}
+
+function packedEntries(attributes: PickleDict, prefix: string): readonly NamedValue[] {
+  const registries = new Set(["_parameters", "_buffers", "_modules"]);
+  return [...attributes.entries()].flatMap(([name, value]) => {
+    if (typeof name !== "string" || registries.has(name)) return [];
+    return reachableTensors(value, prefix + name).map(({ path, value }): NamedValue => [path, value]);
+  });
 }
 
 function* ownEntries(attributes: PickleDict): Iterable<readonly [string, PickleValue]> {
@@ -60,7 +81,7 @@ function* named(attributes: PickleDict, registry: string): Iterable<readonly [st
   }
 }
 
-/** The class of a module, dotted; for messages. */
+/** The class of an object, dotted; for messages. */
 export function className(value: PickleValue): string {
   const callable = isKind(value, "call") ? value.callable : undefined;
   return isKind(callable, "global") ? `${callable.module}.${callable.name}` : "an object";

@@ -1,4 +1,5 @@
 import {
+  isGlobal,
   isKind,
   type PickleDict,
   type PickleGlobal,
@@ -48,6 +49,43 @@ export function itemsOfSet(value: PickleValue | undefined): readonly PickleValue
 /** `module name`, as the tables here spell globals. */
 export function globalName(global: PickleGlobal): string {
   return `${global.module} ${global.name}`;
+}
+
+/** Bytes, as any protocol spells them: protocol 2 has `_codecs.encode(text, "latin1")`. */
+export function bytesOf(value: PickleValue | undefined): Uint8Array | undefined {
+  if (value instanceof Uint8Array) return value;
+  if (
+    !isKind(value, "call") ||
+    !isGlobal(value.callable, "_codecs", "encode") ||
+    !isKind(value.args, "tuple")
+  )
+    return undefined;
+  const [text, encoding] = value.args.items;
+  if (typeof text !== "string" || encoding !== "latin1") return undefined;
+  const bytes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code > 0xff) return undefined;
+    bytes[at] = code;
+  }
+  return bytes;
+}
+
+/** A dict key as a name: strings as they are, everything else as Python would print it. */
+export function keyText(key: PickleValue): string {
+  return typeof key === "string" ? key : pythonText(key, 0);
+}
+
+function pythonText(value: PickleValue, depth: number): string {
+  if (value === null) return "None";
+  if (typeof value === "boolean") return value ? "True" : "False";
+  if (typeof value === "string") return `'${value}'`;
+  if (typeof value === "number" || typeof value === "bigint") return String(value);
+  if (isKind(value, "float"))
+    return Number.isInteger(value.value) ? value.value.toFixed(1) : String(value.value);
+  if (!isKind(value, "tuple") || depth > 8) return `(${describeValue(value)})`;
+  const items = value.items.map((item) => pythonText(item, depth + 1));
+  return items.length === 1 ? `(${items[0]},)` : `(${items.join(", ")})`;
 }
 
 /** What a value is, for people: `an int`, `a dict of 3`, `a numpy.ndarray`. */

@@ -1,13 +1,14 @@
 import type { FormatReader } from "../../core/format.ts";
 import { readBytes } from "../../core/source.ts";
-import { isLegacy, isTar } from "./signatures.ts";
+import { isLegacy, isPickle, isTar } from "./signatures.ts";
 
-/** Reads whatever `torch.save` has written in any release: a zip, a legacy stream or a tar. */
+/** Reads whatever `torch.save` has written in any release: a zip, a legacy stream or a tar; and PyTorch's other archives. */
 export const reader: FormatReader = {
-  async read(source, context) {
+  async read(source, _folder, context) {
     const head = await readBytes(source, 0, Math.min(source.size, 512), context);
     if (isLegacy(head)) return (await import("./read-legacy.ts")).readLegacy(source, context);
     if (isTar(head)) return (await import("./read-tar.ts")).readTar(source, context);
+    if (isPickle(head)) return (await import("./read-pickle.ts")).readBarePickle(source, context);
     return (await import("./read-zip.ts")).readZip(source, context);
   },
 };

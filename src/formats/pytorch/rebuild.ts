@@ -3,7 +3,15 @@ import { isKind } from "../../containers/pickle/values.ts";
 import { ConvertError } from "../../core/errors.ts";
 import { type TorchDType, torchDTypeByName } from "./dtypes.ts";
 import type { LazyBits } from "./lazy-bits.ts";
-import { asStorage, asTensor, host, sizesOf, type TorchTensor } from "./torch-values.ts";
+import {
+  asSparse,
+  asStorage,
+  asTensor,
+  host,
+  type SparseLayout,
+  sizesOf,
+  type TorchTensor,
+} from "./torch-values.ts";
 
 /**
  * The calls that make tensors, by module and name, with what they come to. Only these are understood; the match is
@@ -18,6 +26,9 @@ const rebuilders: Readonly<
     rebuildTensor(args, dtypeOf(args[6], fail), args[7], fail),
   "torch._utils _rebuild_parameter": innerTensor,
   "torch._utils _rebuild_parameter_with_state": innerTensor,
+  "torch._utils _rebuild_qtensor": rebuildQuantized,
+  "torch._utils _rebuild_sparse_tensor": rebuildSparse,
+  "torch._utils _rebuild_sparse_csr_tensor": rebuildSparse,
   "torch.nn.parameter Parameter": innerTensor,
   "torch._tensor _rebuild_from_type_v2": rebuildFromType,
 };
@@ -67,6 +78,41 @@ function rebuildTensor(
   return host({ type: "tensor", storage, dtype, offset, shape, strides, bits } satisfies TorchTensor);
 }
 
+/** The quantizer is `(per_tensor_affine, scale, zero point)` or `(per_channel_affine, scales, zero points, axis)`. */
+function rebuildQuantized(args: readonly PickleValue[], fail: Fail): PickleHost | undefined {
+  const tensor = asTensor(rebuildTensor(args, undefined, undefined, fail));
+  const [scheme, scale, zeroPoint, axis] = isKind(args[4], "tuple") ? args[4].items : [];
+  if (tensor === undefined || !isKind(scheme, "global")) return fail("is given a broken quantizer");
+  if (scheme.name === "per_tensor_affine" && isKind(scale, "float") && typeof zeroPoint === "number") {
+    return host({ ...tensor, quantizer: { scale: scale.value, zeroPoint } });
+  }
+  const scales = asTensor(scale);
+  const zeroPoints = asTensor(zeroPoint);
+  if (scales === undefined || zeroPoints === undefined || typeof axis !== "number")
+    return fail("is given a broken quantizer");
+  return host({ ...tensor, quantizer: { scales, zeroPoints, axis } });
+}
+
+/** `(layout, (indices, values, size))` for COO, `(layout, (compressed, plain, values, size))` for the others. */
+function rebuildSparse([layoutValue, data]: readonly PickleValue[], fail: Fail): PickleHost | undefined {
+  const layout = sparseLayout(layoutValue);
+  const parts = isKind(data, "tuple") ? data.items : [];
+  if (layout === undefined) return fail("is given a layout that is not known");
+  const count = layout === "coo" ? 1 : 2;
+  const indices = parts.slice(0, count).map((part) => asTensor(part) ?? fail("is given no indices"));
+  const values = asTensor(parts[count]) ?? fail("is given no values");
+  const shape = sizesOf(parts[count + 1]) ?? fail("is given a broken shape");
+  return host({ type: "sparse", layout, shape, indices, values });
+}
+
+/** `torch.serialization._get_layout("torch.sparse_coo")`. */
+function sparseLayout(value: PickleValue | undefined): SparseLayout | undefined {
+  const name = isKind(value, "call") && isKind(value.args, "tuple") ? value.args.items[0] : undefined;
+  const layout =
+    typeof name === "string" ? /^torch\.sparse_(coo|csr|csc|bsr|bsc)$/.exec(name)?.[1] : undefined;
+  return layout as SparseLayout | undefined;
+}
+
 function lazyBits(flags: PickleDict, fail: Fail): LazyBits {
   for (const [key] of flags.entries())
     if (key !== "conj" && key !== "neg") return fail("is given an unknown flag");
@@ -82,21 +128,13 @@ function dtypeOf(value: PickleValue | undefined, fail: Fail): TorchDType {
 
 /** Parameters wrap a tensor; what they add (gradient flag, hooks, attributes) is no weight. */
 function innerTensor(args: readonly PickleValue[]): PickleHost | undefined {
-  return asTensor(args[0]) ? (args[0] as PickleHost) : undefined;
+  return asTensor(args[0]) || asSparse(args[0]) ? (args[0] as PickleHost) : undefined;
 }
 
-/** Tensors with Python attributes, such as buffers: the same tensor, rebuilt by the inner call. */
+/** Tensors with Python attributes, such as buffers, and subclasses of tensors: the tensor that the inner call makes. */
 function rebuildFromType(args: readonly PickleValue[], fail: Fail): PickleHost | undefined {
-  const [inner, type, innerArgs] = args;
-  const plainTypes = [
-    "torch Tensor",
-    "torch._tensor Tensor",
-    "torch.nn.parameter Parameter",
-    "torch.nn.parameter Buffer",
-  ];
-  if (!isKind(inner, "global") || !isKind(type, "global")) return undefined;
-  if (!plainTypes.includes(`${type.module} ${type.name}`) || inner.name === "_rebuild_from_type_v2")
-    return undefined;
+  const [inner, , innerArgs] = args;
+  if (!isKind(inner, "global") || inner.name === "_rebuild_from_type_v2") return undefined;
   const rebuilder = rebuilderOf(inner);
   return isKind(innerArgs, "tuple") ? rebuilder?.(innerArgs.items, fail) : undefined;
 }

@@ -5,9 +5,8 @@ import { ConvertError } from "../../core/errors.ts";
 import { checkLimit } from "../../core/limits.ts";
 import type { LazyTensor } from "../../core/tensor.ts";
 import type { NamedValue } from "./modules.ts";
-import { openTensor } from "./open-tensor.ts";
-import { attributesOf, describeValue, mappingEntries } from "./python-values.ts";
-import { asTensor, unreadTensor } from "./torch-values.ts";
+import { openValue } from "./open-value.ts";
+import { attributesOf, describeValue, keyText, mappingEntries } from "./python-values.ts";
 
 /** What a state dict carries beside its tensors; kept so that a `.pth` can be written with it. */
 export interface StateDictExtras {
@@ -31,19 +30,22 @@ export function stateDict(
   const leftovers: Leftover[] = [];
   for (const [key, value] of entries) {
     const name = keyText(key);
-    const tensor = asTensor(value);
-    if (tensor === undefined) {
-      refuseUnreadTensor(name, value, file);
+    const opened = openValue(name, value, file, context);
+    if (opened.length === 0)
       leftovers.push({ name: path === "" ? name : `${path}.${name}`, what: describeValue(value) });
-      continue;
+    for (const [tensorName, tensor] of opened) {
+      if (tensors.has(tensorName)) {
+        throw new ConvertError(
+          "unsupported",
+          `two tensors of the state dict would be named "${tensorName}"`,
+          {
+            file,
+            tensor: tensorName,
+          },
+        );
+      }
+      tensors.set(tensorName, tensor);
     }
-    if (tensors.has(name)) {
-      throw new ConvertError("unsupported", `two keys of the state dict both read "${name}"`, {
-        file,
-        tensor: name,
-      });
-    }
-    tensors.set(name, openTensor(name, tensor, file, context));
     checkLimit(context.limits, "entries", tensors.size, "the number of tensors", { file });
   }
   const extras: StateDictExtras = { versions: attributesOf(mapping)?.get("_metadata") };
@@ -56,13 +58,6 @@ export function stateDict(
   };
 }
 
-/** Keys are strings as a rule; numbers occur, and anything else is shown as what it is. */
-function keyText(key: PickleValue): string {
-  if (typeof key === "string") return key;
-  if (typeof key === "number" || typeof key === "bigint") return String(key);
-  return `(${describeValue(key)})`;
-}
-
 /** The other things at the top of the file, when the state dict lies below it. */
 function besides(path: string, root: PickleValue): Leftover[] {
   if (path === "") return [];
@@ -72,15 +67,4 @@ function besides(path: string, root: PickleValue): Leftover[] {
     if (path !== name && !path.startsWith(`${name}.`)) others.push({ name, what: describeValue(value) });
   }
   return others;
-}
-
-/** A weight must never be passed over in silence: what torch would rebuild as a tensor is read or refused. */
-function refuseUnreadTensor(name: string, value: PickleValue, file: string): void {
-  const kind = unreadTensor(value);
-  if (kind === undefined) return;
-  throw new ConvertError("unsupported", `"${name}" ${kind}`, {
-    file,
-    tensor: name,
-    hint: "docs/formats.md lists the kinds of tensors that are read",
-  });
 }

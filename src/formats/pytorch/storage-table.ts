@@ -20,33 +20,47 @@ export interface StorageTable {
   resolve(id: StorageId, site: ErrorSite): PickleHost;
 }
 
-/** A table whose storages `open` finds, each once. Throws kind `malformed` where two ids of a key disagree, or sizes do. */
+/**
+ * A table whose storages `open` finds, each once. Throws kind `malformed` where two ids of a key disagree. Typed and
+ * untyped ids may share a key: newer dtypes have no typed storages, and a tensor may be viewed as one of them.
+ */
 export function createStorageTable(open: (id: StorageId, site: ErrorSite) => ByteSource): StorageTable {
-  const known = new Map<string, { readonly storage: TorchStorage; readonly host: PickleHost }>();
+  const known = new Map<string, KnownStorage>();
 
-  function enter(id: StorageId, site: ErrorSite) {
-    const storage: TorchStorage = { type: "storage", key: id.key, dtype: id.dtype, source: open(id, site) };
-    const entry = { storage, host: host(storage) };
+  function enter(id: StorageId, site: ErrorSite): KnownStorage {
+    const entry: KnownStorage = { source: open(id, site), typed: undefined, untyped: undefined };
     known.set(id.key, entry);
     return entry;
   }
 
   return {
     resolve(id, site) {
-      const { storage, host } = known.get(id.key) ?? enter(id, site);
-      if (storage.source.size !== id.bytes) {
+      const entry = known.get(id.key) ?? enter(id, site);
+      const { source } = entry;
+      if (source.size !== id.bytes) {
         throw new ConvertError(
           "malformed",
-          `storage "${id.key}" should have ${id.bytes} bytes, but it has ${storage.source.size}`,
+          `storage "${id.key}" should have ${id.bytes} bytes, but it has ${source.size}`,
           site,
         );
       }
-      if (storage.dtype !== id.dtype) {
+      if (id.dtype === undefined) {
+        entry.untyped ??= host({ type: "storage", key: id.key, dtype: undefined, source });
+        return entry.untyped;
+      }
+      entry.typed ??= host({ type: "storage", key: id.key, dtype: id.dtype, source });
+      if ((entry.typed.value as TorchStorage).dtype !== id.dtype) {
         throw new ConvertError("malformed", `storage "${id.key}" is given two element types`, site);
       }
-      return host;
+      return entry.typed;
     },
   };
+}
+
+interface KnownStorage {
+  readonly source: ByteSource;
+  typed: PickleHost | undefined;
+  untyped: PickleHost | undefined;
 }
 
 /** Reads a persistent id of `length` items; throws kind `malformed` for anything else. */

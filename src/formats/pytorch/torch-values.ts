@@ -27,10 +27,32 @@ export interface TorchTensor {
   readonly shape: readonly number[];
   readonly strides: readonly number[];
   readonly bits?: LazyBits | undefined;
+  readonly quantizer?: Quantizer | undefined;
 }
 
+/** How the integers of a quantized tensor stand for numbers: `(integer - zeroPoint) * scale`. */
+export type Quantizer =
+  | { readonly scale: number; readonly zeroPoint: number }
+  /** One pair for each slice along `axis`. */
+  | { readonly scales: TorchTensor; readonly zeroPoints: TorchTensor; readonly axis: number };
+
+/** A tensor of which only some elements are stored. */
+export interface TorchSparse {
+  readonly type: "sparse";
+  readonly layout: SparseLayout;
+  readonly shape: readonly number[];
+  /** COO: indices of shape [dimensions, count]. Else the compressed pointers, then the plain indices. */
+  readonly indices: readonly TorchTensor[];
+  readonly values: TorchTensor;
+}
+
+/** The layouts of torch, by the names in `torch.` without `sparse_`. */
+export type SparseLayout = "coo" | "csr" | "csc" | "bsr" | "bsc";
+
+type HostValue = TorchStorage | TorchTensor | TorchSparse;
+
 /** A value that stands in a pickle for one of ours. */
-export function host(value: TorchStorage | TorchTensor): PickleHost {
+export function host(value: HostValue): PickleHost {
   return { kind: "host", value, state: undefined };
 }
 
@@ -40,7 +62,7 @@ export function asTensor(value: PickleValue | undefined): TorchTensor | undefine
   if (!isKind(value, "host")) return undefined;
   // Parameters of 0.2 and 0.3 carry their data in BUILD: (data, grad, hooks, requires_grad, volatile).
   if (isKind(value.state, "tuple") && value.state.items.length === 5) return asTensor(value.state.items[0]);
-  const inner = value.value as TorchStorage | TorchTensor;
+  const inner = value.value as HostValue;
   return inner.type === "tensor" ? inner : undefined;
 }
 
@@ -71,10 +93,17 @@ export function sizesOf(value: PickleValue | undefined): readonly number[] | und
     : undefined;
 }
 
+/** The sparse tensor that a value is, if it is one. */
+export function asSparse(value: PickleValue | undefined): TorchSparse | undefined {
+  if (!isKind(value, "host")) return undefined;
+  const inner = value.value as HostValue;
+  return inner.type === "sparse" ? inner : undefined;
+}
+
 /** The storage that a value is, if it is one. */
 export function asStorage(value: PickleValue | undefined): TorchStorage | undefined {
   if (!isKind(value, "host")) return undefined;
-  const inner = value.value as TorchStorage | TorchTensor;
+  const inner = value.value as HostValue;
   return inner.type === "storage" ? inner : undefined;
 }
 

@@ -9,7 +9,7 @@ import { type Header, maxHeaderBytes, parseHeader } from "./header.ts";
 
 /** Reads one safetensors file; its tensors come in the order of their bytes. */
 export const reader: FormatReader = {
-  async read(source, context) {
+  async read(source, _folder, context) {
     const file = source.name;
     if (source.size < 8) {
       throw new ConvertError("malformed", `${source.size} bytes cannot hold a safetensors header`, {

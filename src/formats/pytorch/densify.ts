@@ -1,0 +1,125 @@
+import type { RunContext } from "../../core/context.ts";
+import { byteLength, elementCount } from "../../core/dtype.ts";
+import { ConvertError } from "../../core/errors.ts";
+import { checkLimit } from "../../core/limits.ts";
+import { type ByteSource, checkRange, readBytes } from "../../core/source.ts";
+import type { LazyTensor } from "../../core/tensor.ts";
+import { openTensor } from "./open-tensor.ts";
+import { cellsOf } from "./sparse-cells.ts";
+import type { TorchSparse } from "./torch-values.ts";
+
+/**
+ * A sparse tensor with its zeros written out; to be allowed by `densify`. The stored elements are held in memory
+ * while it is read, the zeros are not. Throws kind `limit` where either would be too large.
+ */
+export function densified(name: string, sparse: TorchSparse, file: string, context: RunContext): LazyTensor {
+  const site = { file, tensor: name };
+  const values = openTensor(`${name}.values`, sparse.values, file, context);
+  const indices = sparse.indices.map((tensor, index) =>
+    openTensor(`${name}.indices.${index}`, tensor, file, context),
+  );
+  const size = byteLength(values.dtype, sparse.shape, site);
+  const stored = indices.reduce((sum, tensor) => sum + tensor.payload.size, values.payload.size);
+  checkLimit(context.limits, "expandedBytes", size, `"${name}" would become dense; bytes`, site);
+  checkLimit(
+    context.limits,
+    "headerBytes",
+    stored,
+    `"${name}" holds its stored elements in memory; bytes`,
+    site,
+  );
+  const itemBytes = elementCount(sparse.shape, site) === 0 ? 1 : size / elementCount(sparse.shape, site);
+
+  async function load(): Promise<Cells> {
+    const numbers = await Promise.all(indices.map((tensor) => readIndices(tensor, name, file)));
+    const bytes = await readBytes(values.payload, 0, values.payload.size);
+    const { positions, blockElements } = cellsOf(sparse, numbers, site);
+    const order = [...positions.keys()].sort((a, b) => (positions[a] as number) - (positions[b] as number));
+    refuseDuplicates(order, positions, name, file);
+    return { positions, order, bytes, cellBytes: blockElements * itemBytes };
+  }
+
+  let cells: Promise<Cells> | undefined;
+  const payload: ByteSource = {
+    name: `${file}#${name}`,
+    size,
+    async readInto(target, offset) {
+      checkRange(name, size, offset, target.length);
+      cells ??= load();
+      place(await cells, itemBytes, target, offset);
+    },
+  };
+  const change = `is sparse (${sparse.layout}) and would be written with its zeros, as ${size} bytes`;
+  return { dtype: values.dtype, shape: sparse.shape, payload, permission: { word: "densify", change } };
+}
+
+/** Runs of stored elements: where each starts in the dense tensor, counted in elements, and all their bytes. */
+interface Cells {
+  readonly positions: readonly number[];
+  /** Cells by ascending position. */
+  readonly order: readonly number[];
+  readonly bytes: Uint8Array;
+  readonly cellBytes: number;
+}
+
+async function readIndices(tensor: LazyTensor, name: string, file: string): Promise<readonly number[]> {
+  const bytes = await readBytes(tensor.payload, 0, tensor.payload.size);
+  const aligned = bytes.slice().buffer;
+  if (tensor.dtype === "I64") return Array.from(new BigInt64Array(aligned), Number);
+  if (tensor.dtype === "I32") return Array.from(new Int32Array(aligned));
+  throw new ConvertError("malformed", `the indices of "${name}" are ${tensor.dtype}`, { file, tensor: name });
+}
+
+/** Elements given twice are meant to be added up, which is the business of whoever made them. */
+function refuseDuplicates(
+  order: readonly number[],
+  positions: readonly number[],
+  name: string,
+  file: string,
+): void {
+  for (let at = 1; at < order.length; at++) {
+    if (positions[order[at] as number] !== positions[order[at - 1] as number]) continue;
+    throw new ConvertError("unsupported", `"${name}" is sparse and gives some elements twice`, {
+      file,
+      tensor: name,
+      hint: "call .coalesce() on it before saving",
+    });
+  }
+}
+
+function place(
+  { positions, order, bytes, cellBytes }: Cells,
+  itemBytes: number,
+  target: Uint8Array,
+  offset: number,
+): void {
+  target.fill(0);
+  const end = offset + target.length;
+  for (let at = firstReaching(positions, order, itemBytes, cellBytes, offset); at < order.length; at++) {
+    const cell = order[at] as number;
+    const start = (positions[cell] as number) * itemBytes;
+    if (start >= end) return;
+    const from = Math.max(start, offset);
+    const to = Math.min(start + cellBytes, end);
+    const source = cell * cellBytes + (from - start);
+    if (to > from) target.set(bytes.subarray(source, source + to - from), from - offset);
+  }
+}
+
+/** The first cell in order that ends after `offset`. */
+function firstReaching(
+  positions: readonly number[],
+  order: readonly number[],
+  itemBytes: number,
+  cellBytes: number,
+  offset: number,
+): number {
+  let low = 0;
+  let high = order.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((positions[order[middle] as number] as number) * itemBytes + cellBytes > offset) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
