@@ -16,7 +16,8 @@ const rounds = Number(process.env.TENSORFERRY_BENCH_ROUNDS ?? 5);
 function checkpoint(name) {
   mkdirSync(folder, { recursive: true });
   const path = join(folder, `${name}.pth`);
-  if (!existsSync(path)) execFileSync(python, [join(here, "bench", "generate.py"), name, path], { stdio: "inherit" });
+  if (!existsSync(path))
+    execFileSync(python, [join(here, "bench", "generate.py"), name, path], { stdio: "inherit" });
   return path;
 }
 
@@ -29,7 +30,9 @@ function compare(contenders) {
       rmSync(output, { recursive: true, force: true });
       mkdirSync(output);
       const words = command(output);
-      const printed = execFileSync(python, [join(here, "bench", "measure.py"), ...words], { encoding: "utf8" });
+      const printed = execFileSync(python, [join(here, "bench", "measure.py"), ...words], {
+        encoding: "utf8",
+      });
       const result = JSON.parse(printed);
       if (result.exit !== 0) throw new Error(`${words.join(" ")} ended with ${result.exit}`);
       // The first round fills the page cache and counts for nobody.
@@ -54,7 +57,9 @@ function print(title, results) {
   const base = rows[0].seconds;
   console.log(`\n### ${title}\n\n| | median | ratio | peak memory |\n|---|---|---|---|`);
   for (const { name, seconds, peak } of rows) {
-    console.log(`| ${name} | ${seconds.toFixed(2)} s | ${(seconds / base).toFixed(2)} | ${peak.toFixed(0)} MiB |`);
+    console.log(
+      `| ${name} | ${seconds.toFixed(2)} s | ${(seconds / base).toFixed(2)} | ${peak.toFixed(0)} MiB |`,
+    );
   }
 }
 
@@ -62,33 +67,70 @@ function size(path) {
   return `${(statSync(path).size / 1e9).toFixed(2)} GB`;
 }
 
-const cp = (input) => ({ name: "cp --reflink=never", command: (output) => ["cp", "--reflink=never", input, output] });
+const cp = (input) => ({
+  name: "cp --reflink=never",
+  command: (output) => ["cp", "--reflink=never", input, output],
+});
 const ferry = (input, name = "tensorferry", ...more) => ({
   name,
-  command: (output) => [process.execPath, cli, "convert", input, join(output, "model.safetensors"), "--quiet", ...more],
+  command: (output) => [
+    process.execPath,
+    cli,
+    "convert",
+    input,
+    join(output, "model.safetensors"),
+    "--quiet",
+    ...more,
+  ],
 });
 const shards = (input) => ({
   name: "tensorferry, shards of 500 MB",
-  command: (output) => [process.execPath, cli, "convert", input, `${output}/`, "--max-shard-size", "500MB", "--quiet"],
+  command: (output) => [
+    process.execPath,
+    cli,
+    "convert",
+    input,
+    `${output}/`,
+    "--max-shard-size",
+    "500MB",
+    "--quiet",
+  ],
 });
 const torch = (input) => ({
   name: "torch.load(mmap) + save_file",
-  command: (output) => [python, join(here, "bench", "torch_convert.py"), input, join(output, "model.safetensors")],
+  command: (output) => [
+    python,
+    join(here, "bench", "torch_convert.py"),
+    input,
+    join(output, "model.safetensors"),
+  ],
 });
 
 const cases = {
   start() {
     const node = { name: "node -e 0", command: () => [process.execPath, "-e", "0"] };
-    print("start-up", compare([node, { name: "tensorferry --version", command: () => [process.execPath, cli, "--version"] }]));
+    print(
+      "start-up",
+      compare([node, { name: "tensorferry --version", command: () => [process.execPath, cli, "--version"] }]),
+    );
   },
   "70000-tensors"() {
     const input = checkpoint("70000-tensors");
-    const inspect = { name: "inspect --json", command: () => [process.execPath, cli, "inspect", input, "--json"] };
-    print(`70,000 tensors, ${size(input)}`, compare([cp(input), inspect, ferry(input, "convert"), torch(input)]));
+    const inspect = {
+      name: "inspect --json",
+      command: () => [process.execPath, cli, "inspect", input, "--json"],
+    };
+    print(
+      `70,000 tensors, ${size(input)}`,
+      compare([cp(input), inspect, ferry(input, "convert"), torch(input)]),
+    );
   },
   "2gb"() {
     const input = checkpoint("2gb");
-    print(`PyTorch zip to safetensors, ${size(input)}`, compare([cp(input), ferry(input), shards(input), torch(input)]));
+    print(
+      `PyTorch zip to safetensors, ${size(input)}`,
+      compare([cp(input), ferry(input), shards(input), torch(input)]),
+    );
   },
   "8gb"() {
     const input = checkpoint("8gb");

@@ -13,6 +13,7 @@ export interface ConvertFlags {
   readonly to?: string;
   readonly maxShardSize?: string;
   readonly select?: string;
+  readonly all?: boolean;
   readonly tied?: string;
   readonly keep?: readonly string[];
   readonly metadata?: readonly string[];
@@ -44,6 +45,7 @@ export async function convertCommand(
       to: flags.to,
       maxShardBytes: parseShardSize(flags.maxShardSize),
       select: flags.select,
+      all: flags.all,
       tied: parseChoice(flags.tied, ["drop", "copy"], "--tied"),
       keep: flags.keep,
       metadata: parsePairs(flags.metadata, "--metadata"),

@@ -25,11 +25,16 @@ export function reportError(error: unknown, console: Console, json: boolean): nu
   const { kind, message, site } = error;
   const place = site.file === undefined ? "" : `${site.file}: `;
   const offset = site.offset === undefined ? "" : ` (at byte ${site.offset})`;
-  console.err(`${console.colors.red("error:")} ${printable(place + message + offset)}\n`);
+  console.err(`${console.colors.red("error:")} ${shortened(printable(place + message + offset))}\n`);
   if (site.hint !== undefined) console.err(`${console.colors.cyan("hint:")} ${printable(site.hint)}\n`);
   if (json) {
     const { file, offset: at, tensor, hint } = site;
     console.out(`${JSON.stringify({ error: { kind, message, file, offset: at, tensor, hint } })}\n`);
   }
   return exitCodes[kind];
+}
+
+/** A name from a file may be as long as the file; its ends tell enough. */
+function shortened(text: string): string {
+  return text.length <= 1200 ? text : `${text.slice(0, 600)}…${text.slice(-600)}`;
 }

@@ -44,6 +44,7 @@ export function buildProgram(version: string, console: Console, signal: AbortSig
       "500MB, 4GiB, bytes or none (default: 5GB into a folder, none into a file)",
     )
     .option("--select <path>", "which state dict of a checkpoint, e.g. model_state_dict; . is the top")
+    .option("--all", "the whole checkpoint, restored when converted back to a .pth")
     .option("--tied <how>", "drop or copy: names that share all their bytes (default: drop)")
     .option("--keep <name>", "which name of a tied group stays, repeatable", collect)
     .option("--metadata <key=value>", "add to the output's metadata, repeatable", collect)

@@ -1,11 +1,12 @@
 import { type ContextOptions, createContext, type Notice, type RunContext } from "../core/context.ts";
-import type { TensorDict } from "../core/dict.ts";
+import { payloadBytes, type TensorDict } from "../core/dict.ts";
 import { ConvertError } from "../core/errors.ts";
 import type { Format } from "../core/format.ts";
 import type { OutputPlan } from "../core/plan.ts";
 import type { InputFolder } from "../core/sink.ts";
 import { setMetadata } from "../transforms/metadata.ts";
 import { resolveTies, type TiedPolicy } from "../transforms/tied.ts";
+import { checkGrowth, checkStorages } from "./check-storages.ts";
 import { chooseStateDict } from "./choose-state-dict.ts";
 import { formatByExtension, formatById, type ModelInput } from "./open.ts";
 import { openModel } from "./open-model.ts";
@@ -87,6 +88,7 @@ export async function planConversion(
   const labelled = setMetadata(options.metadata ?? new Map(), context)(chosen);
   const dict = tie(labelled, format, options, context);
   warnOfMetadata(dict, format, context);
+  checkGrowth(chosen, payloadBytes(dict), context, model.name);
   const maxShardBytes = options.maxShardBytes ?? (output.name === undefined ? defaultShardBytes : Infinity);
   const { plan, stem, extension } = await planOutput(dict, format, output.name, maxShardBytes);
   const result: ConvertResult = {
@@ -106,6 +108,7 @@ export async function planConversion(
     result,
     async run(written) {
       refuseNotices(notices, options);
+      await checkStorages(chosen, context);
       await runPlan(plan, output.folder, (name) => isOfModel(name, stem, extension), context);
       if (options.verify && written) await verifyOutput(plan, dict, format, written, context);
       refuseNotices(notices, options);
@@ -138,7 +141,7 @@ function tie(dict: TensorDict, format: Format, options: ConvertOptions, context:
 }
 
 function warnOfMetadata({ metadata }: TensorDict, format: Format, context: RunContext): void {
-  const keys = [...metadata.keys()].filter((key) => key !== "format");
+  const keys = [...metadata.keys()].filter((key) => key !== "format" && !key.startsWith("tensorferry."));
   if (format.holdsMetadata || keys.length === 0) return;
   context.warn({
     code: "metadata-dropped",

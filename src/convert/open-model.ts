@@ -1,3 +1,4 @@
+import { compareUtf8 } from "../bytes/utf8.ts";
 import type { RunContext } from "../core/context.ts";
 import { type Checkpoint, singleDict, type TensorDict } from "../core/dict.ts";
 import { ConvertError } from "../core/errors.ts";
@@ -79,34 +80,36 @@ async function openShard(
   return { format: format.id, dict: chooseStateDict(checkpoint, undefined, source.name, context).load() };
 }
 
-/** One dict in the order of the index. Index and shards must tell the same, tensor by tensor. */
+/** One dict, shard by shard in the order of their names. Index and shards must tell the same, tensor by tensor. */
 function mergeShards(index: ShardIndex, shards: ReadonlyMap<string, TensorDict>, file: string): TensorDict {
   const tensors = new Map<string, LazyTensor>();
-  for (const [name, shard] of index.weightMap) {
-    const tensor = shards.get(shard)?.tensors.get(name);
-    if (tensor === undefined) {
-      throw new ConvertError("malformed", `the index places "${name}" in ${shard}, which does not hold it`, {
-        file,
-        tensor: name,
-      });
-    }
-    tensors.set(name, inShard(tensor, shard));
-  }
   const metadata = new Map<string, string>();
   const aliases = new Map<string, string>();
-  for (const [shard, dict] of shards) {
-    for (const name of dict.tensors.keys()) {
-      if (index.weightMap.get(name) === shard) continue;
-      throw new ConvertError("malformed", `${shard} holds "${name}", which the index does not place there`, {
-        file,
-        tensor: name,
-      });
+  // Most indexes are sorted by tensor names; the shards keep the order of the model.
+  const ordered = [...shards].sort(([a], [b]) => compareUtf8(a, b));
+  for (const [shard, dict] of ordered) {
+    for (const [name, tensor] of dict.tensors) {
+      if (index.weightMap.get(name) !== shard) {
+        throw new ConvertError(
+          "malformed",
+          `${shard} holds "${name}", which the index does not place there`,
+          { file, tensor: name },
+        );
+      }
+      tensors.set(name, inShard(tensor, shard));
     }
     for (const [key, value] of dict.metadata) metadata.set(key, value);
   }
+  for (const [name, shard] of index.weightMap) {
+    if (tensors.has(name)) continue;
+    throw new ConvertError("malformed", `the index places "${name}" in ${shard}, which does not hold it`, {
+      file,
+      tensor: name,
+    });
+  }
   for (const [key, value] of index.metadata)
     (tensors.has(value) && !tensors.has(key) ? aliases : metadata).set(key, value);
-  const leftovers = [...shards.values()].flatMap((dict) => dict.leftovers);
+  const leftovers = ordered.flatMap(([, dict]) => dict.leftovers);
   return { tensors, metadata, aliases, leftovers, extras: new Map() };
 }
 

@@ -88,11 +88,17 @@ function shardFiles(
       tensors.set(name, dict.tensors.get(name) as LazyTensor);
     }
     // Dropped names stand in the index: a shard knows only its own tensors.
-    return plannedFile(file, writer.plan({ ...dict, tensors, aliases: new Map() }, { file }), names.length);
+    const shard = { ...dict, tensors, aliases: new Map(), metadata: ownMetadata(dict) };
+    return plannedFile(file, writer.plan(shard, { file }), names.length);
   });
   const metadata = new Map([...dict.aliases, ...dict.metadata]);
   metadata.delete("format");
   const totalBytes = shards.reduce((sum, shard) => sum + shard.bytes, 0);
   const index = writeShardIndex({ weightMap, metadata }, totalBytes);
   return [...files, plannedFile(indexName(stem, extension), [{ kind: "bytes", bytes: index }], 0)];
+}
+
+/** What tells of the model as a whole stands in the index alone; it may be long. */
+function ownMetadata({ metadata }: TensorDict): ReadonlyMap<string, string> {
+  return new Map([...metadata].filter(([key]) => !key.startsWith("tensorferry.")));
 }

@@ -40,6 +40,8 @@ export interface RunContext {
   readonly bufferBytes: number;
   /** Transfers under way at once; each has a buffer. */
   readonly jobs: number;
+  /** Whether a checkpoint is wanted as a whole, and not one state dict of it. */
+  readonly whole: boolean;
   readonly scratch: Scratch;
   readonly crc32: Crc32;
   progress(step: Progress): void;
@@ -52,6 +54,8 @@ export interface ContextOptions {
   readonly limits?: Partial<Limits> | undefined;
   readonly bufferBytes?: number | undefined;
   readonly jobs?: number | undefined;
+  /** Take a checkpoint as a whole: every tensor, and everything else as metadata, from which it can be restored. */
+  readonly all?: boolean | undefined;
   /** A faster CRC-32 than the portable one. */
   readonly crc32?: Crc32 | undefined;
   readonly onProgress?: ((step: Progress) => void) | undefined;
@@ -65,6 +69,7 @@ export function createContext(options: ContextOptions = {}): RunContext {
     limits: { ...defaultLimits, ...options.limits },
     bufferBytes: options.bufferBytes ?? 8 * 1024 * 1024,
     jobs: options.jobs ?? 2,
+    whole: options.all ?? false,
     scratch: createScratchPool(),
     crc32: options.crc32 ?? crc32,
     progress: options.onProgress ?? (() => undefined),

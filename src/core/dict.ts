@@ -26,7 +26,7 @@ export function tensorDict(tensors: ReadonlyMap<string, LazyTensor>): TensorDict
 }
 
 /** Bytes of all payloads together. */
-function payloadBytes(dict: TensorDict): number {
+export function payloadBytes(dict: TensorDict): number {
   let bytes = 0;
   for (const tensor of dict.tensors.values()) bytes += tensor.payload.size;
   return bytes;

@@ -26,18 +26,24 @@ function stat(path: string) {
   }
 }
 
+/** Names the parts of a distributed checkpoint and which bytes are where; other files of training often lie beside it. */
+const distributedMetadata = ".metadata";
+
 /** In the order of the Hub's loaders: safetensors before pickles, and of each kind an index before a single file. */
 const preferences: readonly ((name: string) => boolean)[] = [
   (name) => name.endsWith(".safetensors.index.json"),
   (name) => name.endsWith(".safetensors"),
   (name) => name.endsWith(".bin.index.json"),
+  (name) => name === distributedMetadata,
   (name) => name.endsWith(".bin"),
   (name) => /\.(pth|pt|ckpt)$/.test(name),
 ];
 
 function mainFile(names: readonly string[], folder: string, onNotice: (notice: Notice) => void): string {
   for (const prefers of preferences) {
-    const found = names.filter((name) => prefers(name) && !name.startsWith("."));
+    const found = names.filter(
+      (name) => prefers(name) && (!name.startsWith(".") || name === distributedMetadata),
+    );
     const [first] = found;
     if (first === undefined) continue;
     const usual = found.find((name) =>
@@ -47,6 +53,16 @@ function mainFile(names: readonly string[], folder: string, onNotice: (notice: N
     const chosen = usual ?? first;
     warnOfHidden(chosen, names, onNotice);
     return chosen;
+  }
+  if (names.some((name) => name.endsWith(".distcp"))) {
+    throw new ConvertError(
+      "io",
+      "the folder holds parts of a distributed checkpoint, but not its .metadata",
+      {
+        file: folder,
+        hint: "copy that file too; some tools leave out names that start with a dot",
+      },
+    );
   }
   throw new ConvertError("io", "the folder holds no model", {
     file: folder,

@@ -26,7 +26,7 @@ export const tensorName: fc.Arbitrary<string> = fc
   .filter((name) => name !== "__metadata__");
 
 /** A tensor of any dtype; a last extent of eights lets packed elements fill whole bytes. */
-export const lazyTensor: fc.Arbitrary<LazyTensor> = fc
+const lazyTensor: fc.Arbitrary<LazyTensor> = fc
   .record({
     dtype: fc.constantFrom<DType>(...safetensorsDTypes),
     outer: fc.array(fc.nat(3), { maxLength: 3 }),

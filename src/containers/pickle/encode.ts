@@ -9,9 +9,12 @@ type Task = { readonly value: PickleValue } | { readonly run: () => void };
 /**
  * Writes a value as a pickle of protocol 2 with the opcodes that every torch since 1.13 accepts under
  * `weights_only`. Values that occur twice are written once and recalled, so sharing and cycles survive. Iterative:
- * values nest as deep as they like. Throws kind `unsupported` for what has no pickled form of its own.
+ * values nest as deep as they like. `replace` may put another value in the place of one, the same each time. Throws kind `unsupported` for what has no pickled form of its own.
  */
-export function encodePickle(root: PickleValue): Uint8Array {
+export function encodePickle(
+  root: PickleValue,
+  replace: (value: PickleValue) => PickleValue | undefined = () => undefined,
+): Uint8Array {
   const out = createByteBuilder();
   const memo = new Map<PickleValue, number>();
   const tasks: Task[] = [];
@@ -36,7 +39,8 @@ export function encodePickle(root: PickleValue): Uint8Array {
     return { run: () => void out.bytes(Uint8Array.from(codes)) };
   }
 
-  function write(value: PickleValue): void {
+  function write(original: PickleValue): void {
+    const value = replace(original) ?? original;
     const index = memo.get(value);
     if (index !== undefined && isMemoized(value)) {
       if (index < 256) out.u8(0x68).u8(index);

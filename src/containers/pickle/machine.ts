@@ -1,5 +1,6 @@
 import { ConvertError } from "../../core/errors.ts";
 import type { Limits } from "../../core/limits.ts";
+import { createPickleGlobals, type PickleGlobals } from "./globals.ts";
 import { type MachineState, opcodes } from "./opcodes.ts";
 import { createOperandCursor, needMore, type OperandCursor } from "./operands.ts";
 import { createPickleStack } from "./stack.ts";
@@ -10,6 +11,8 @@ export interface PickleHandlers {
   /** `callable(*args)`; may put a value of its own in its place, to keep memory small. Never runs anything. */
   call?(callable: PickleGlobal, args: PickleValue, offset: number): PickleValue | undefined;
   persistent?(id: PickleValue, offset: number): PickleValue | undefined;
+  /** What we refuse, and Python might run past: without this handler it is an error, with it the machine goes on. */
+  doubt?(message: string, offset: number): void;
 }
 
 /** A pickle being read, in as many windows as it takes. */
@@ -18,44 +21,51 @@ export interface PickleMachine {
   run(bytes: Uint8Array, base: number): number;
   /** Set once STOP was met. */
   readonly result: { readonly value: PickleValue } | undefined;
-  /** Every global that the pickle names, in order of appearance. */
+  /** Every global that the pickle names, with those of the list that was passed in. */
   readonly globals: ReadonlyMap<string, PickleGlobal>;
 }
 
 const STOP = 0x2e;
 
-/** An empty machine. It executes no Python: calls become records, or what `handlers` make of them. */
-export function createPickleMachine(file: string, handlers: PickleHandlers, limits: Limits): PickleMachine {
+/**
+ * An empty machine. It executes no Python: calls become records, or what `handlers` make of them. What the pickle names
+ * and calls is added to `globals`.
+ */
+export function createPickleMachine(
+  file: string,
+  handlers: PickleHandlers,
+  limits: Limits,
+  globals: PickleGlobals = createPickleGlobals(),
+): PickleMachine {
   const operands: OperandCursor = createOperandCursor(file);
-  const globals = new Map<string, PickleGlobal>();
   let result: { value: PickleValue } | undefined;
   let frameEnd: number | undefined;
   const stack = createPickleStack(limits, () => ({ file, offset: operands.position }));
 
   const machine: MachineState = Object.assign(stack, {
     operands,
-    global(module: string, name: string): PickleGlobal {
-      const key = `${module}\n${name}`;
-      const global = globals.get(key) ?? { kind: "global", module, name };
-      globals.set(key, global);
-      return global;
+    global: globals.name,
+    tamper: globals.tampered,
+    doubt(message: string): void {
+      if (handlers.doubt === undefined) operands.fail(message);
+      else handlers.doubt(message, operands.position);
     },
     call(how: "call" | "new", callable: PickleValue, args: PickleValue, kwargs?: PickleValue): void {
       const handled = isKind(callable, "global")
         ? handlers.call?.(callable, args, operands.position)
         : undefined;
-      stack.push(
-        handled ?? {
-          kind: "call",
-          how,
-          callable,
-          args,
-          kwargs,
-          state: undefined,
-          items: undefined,
-          entries: undefined,
-        },
-      );
+      const made: PickleValue = handled ?? {
+        kind: "call",
+        how,
+        callable,
+        args,
+        kwargs,
+        state: undefined,
+        items: undefined,
+        entries: undefined,
+      };
+      globals.called(callable, args, made);
+      stack.push(made);
     },
     persistent(id: PickleValue): void {
       stack.push(handlers.persistent?.(id, operands.position) ?? { kind: "persistent", id });
@@ -76,9 +86,9 @@ export function createPickleMachine(file: string, handlers: PickleHandlers, limi
       operands.fail(`byte 0x${code.toString(16).padStart(2, "0")} is no pickle opcode`);
     opcode(machine);
     // CPython's two unpicklers read an opcode across a frame's end differently.
-    if (frameEnd !== undefined && operands.position > frameEnd)
-      operands.fail("a pickle opcode straddles a frame");
-    if (operands.position === frameEnd) frameEnd = undefined;
+    if (frameEnd === undefined || operands.position < frameEnd) return;
+    if (operands.position > frameEnd) machine.doubt("a pickle opcode straddles a frame");
+    frameEnd = undefined;
   }
 
   return {
@@ -99,7 +109,7 @@ export function createPickleMachine(file: string, handlers: PickleHandlers, limi
     get result() {
       return result;
     },
-    globals,
+    globals: globals.known,
   };
 }
 

@@ -1,3 +1,5 @@
+import { addItems, append, build, dictFromMark, pair, setItems } from "./fill.ts";
+import { computedName } from "./globals.ts";
 import type { OperandCursor } from "./operands.ts";
 import type { PickleStack } from "./stack.ts";
 import {
@@ -15,6 +17,10 @@ import { isKind, PickleDict, type PickleGlobal, type PickleTuple, type PickleVal
 export interface MachineState extends PickleStack {
   readonly operands: OperandCursor;
   global(module: string, name: string): PickleGlobal;
+  /** Takes note that a value, if it is a global, is used as no pickler would. */
+  tamper(value: PickleValue): void;
+  /** Refuses something that Python might run past, unless a handler lets the machine go on. */
+  doubt(message: string): void;
   /** Puts a call's result on the stack: a handler's value, or an inert record. */
   call(how: "call" | "new", callable: PickleValue, args: PickleValue, kwargs?: PickleValue): void;
   persistent(id: PickleValue): void;
@@ -35,8 +41,9 @@ function tuple(items: readonly PickleValue[]): PickleTuple {
 const maxLongBytes = 65_536;
 
 function pushLong(machine: MachineState, length: number): void {
-  if (length > maxLongBytes) machine.operands.fail(`an int in the pickle has ${length} bytes`);
-  machine.push(parseTwosComplement(machine.operands.take(length)));
+  if (length > maxLongBytes) machine.doubt(`an int in the pickle has ${length} bytes`);
+  const bytes = machine.operands.take(length);
+  machine.push(length > maxLongBytes ? 0 : parseTwosComplement(bytes));
 }
 
 function pushText(machine: MachineState, length: number): void {
@@ -55,49 +62,14 @@ function nonNegative(machine: MachineState, length: number): number {
   return length < 0 ? machine.operands.fail("a length in the pickle is negative") : length;
 }
 
-function append(machine: MachineState, items: readonly PickleValue[]): void {
-  const target = machine.top();
-  if (isKind(target, "list")) for (const item of items) target.items.push(item);
-  else if (isKind(target, "call")) {
-    target.items ??= [];
-    for (const item of items) target.items.push(item);
-  } else machine.operands.fail("the pickle appends to something that is no list");
-}
-
-function addItems(machine: MachineState, items: readonly PickleValue[]): void {
-  const target = machine.top();
-  if (isKind(target, "set") && !target.frozen) for (const item of items) target.items.push(item);
-  else append(machine, items);
-}
-
-function setItems(machine: MachineState, items: readonly PickleValue[]): void {
-  const entries =
-    entriesOf(machine.top()) ?? machine.operands.fail("the pickle sets an item of something that is no dict");
-  if (items.length % 2 !== 0) machine.operands.fail("the pickle sets a key without a value");
-  for (let at = 0; at < items.length; at += 2)
-    entries.set(items[at] as PickleValue, items[at + 1] as PickleValue);
-}
-
-function entriesOf(target: PickleValue): PickleDict | undefined {
-  if (isKind(target, "dict")) return target;
-  if (!isKind(target, "call")) return undefined;
-  target.entries ??= new PickleDict();
-  return target.entries;
-}
-
-/** BUILD: what Python would hand to `__setstate__`, or put into `__dict__`. */
-function build(machine: MachineState): void {
-  const state = machine.pop();
-  const target = machine.top();
-  if (isKind(target, "call") || isKind(target, "host")) target.state = state;
-}
-
 function line(machine: MachineState): string {
   return decodeByteString(machine.operands.line());
 }
 
 function index(machine: MachineState): number {
-  const value = parseDecimal(line(machine));
+  // Python stops at a NUL and passes over underscores between digits.
+  const [text = ""] = line(machine).split("\0", 1);
+  const value = parseDecimal(text.replace(/(?<=\d)_(?=\d)/g, ""));
   return typeof value === "number" && value >= 0
     ? value
     : machine.operands.fail("a memo index in the pickle is no number");
@@ -107,7 +79,13 @@ function pushInt(machine: MachineState): void {
   const text = line(machine);
   // Protocol 1 had no booleans: they are these two spellings.
   if (text === "00" || text === "01") machine.push(text === "01");
-  else machine.push(parseDecimal(text) ?? machine.operands.fail("an int in the pickle is no number"));
+  else machine.push(parseDecimal(text) ?? noNumber(machine));
+}
+
+/** Python also takes ints in hexadecimal, and longer ones than we do. */
+function noNumber(machine: MachineState): number {
+  machine.doubt("an int in the pickle is no number");
+  return 0;
 }
 
 function pushFloat(machine: MachineState): void {
@@ -131,9 +109,19 @@ function pushGlobal(machine: MachineState): void {
 function pushStackGlobal(machine: MachineState): void {
   const name = machine.pop();
   const module = machine.pop();
-  if (typeof name !== "string" || typeof module !== "string")
-    machine.operands.fail("a global in the pickle has no name");
-  else machine.push(machine.global(module, name));
+  if (typeof name === "string" && typeof module === "string") machine.push(machine.global(module, name));
+  else if (isKnown(name) || isKnown(module)) machine.operands.fail("a global in the pickle has no name");
+  else machine.push(machine.global(textOr(module), textOr(name)));
+}
+
+/** A value that is no string, and cannot turn out to be one. */
+function isKnown(value: PickleValue): boolean {
+  const open = typeof value === "string" || isKind(value, "call") || isKind(value, "host");
+  return !open && !isKind(value, "persistent");
+}
+
+function textOr(value: PickleValue): string {
+  return typeof value === "string" ? value : computedName;
 }
 
 function reduce(machine: MachineState): void {
@@ -164,22 +152,10 @@ function object(machine: MachineState): void {
   else machine.call("call", callable, tuple(args));
 }
 
-function dictFromMark(machine: MachineState): void {
-  const items = machine.popToMark();
-  machine.push(new PickleDict());
-  setItems(machine, items);
-}
-
 function popTuple(machine: MachineState, length: number): void {
   const items: PickleValue[] = [];
   for (let count = 0; count < length; count++) items.unshift(machine.pop());
   machine.push(tuple(items));
-}
-
-function pair(machine: MachineState): void {
-  const value = machine.pop();
-  const key = machine.pop();
-  setItems(machine, [key, value]);
 }
 
 function refuseExtension(machine: MachineState): void {
@@ -211,7 +187,7 @@ const table: readonly (readonly [code: number, opcode: Opcode])[] = [
   [0x49, pushInt], // INT
   [0x4a, (m) => m.push(m.operands.i32())], // BININT
   [0x4b, (m) => m.push(m.operands.u8())], // BININT1
-  [0x4c, (m) => m.push(parseDecimal(line(m)) ?? m.operands.fail("an int in the pickle is no number"))], // LONG
+  [0x4c, (m) => m.push(parseDecimal(line(m)) ?? noNumber(m))], // LONG
   [0x4d, (m) => m.push(m.operands.u16())], // BININT2
   [0x4e, (m) => m.push(null)], // NONE
   [0x50, (m) => m.persistent(latin1(m.operands.line()))], // PERSID

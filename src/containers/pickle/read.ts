@@ -2,8 +2,14 @@ import type { RunContext } from "../../core/context.ts";
 import { ConvertError, throwIfCancelled } from "../../core/errors.ts";
 import { checkLimit } from "../../core/limits.ts";
 import { type ByteSource, readBytes } from "../../core/source.ts";
+import type { PickleGlobals } from "./globals.ts";
 import { createPickleMachine, type PickleHandlers } from "./machine.ts";
 import type { PickleGlobal, PickleValue } from "./values.ts";
+
+/** A context may bring a list along: what all pickles read with it name and call is added there, even where reading fails. */
+export interface PickleContext extends RunContext {
+  readonly globals?: PickleGlobals | undefined;
+}
 
 /** A pickle read to its STOP. */
 export interface ReadPickle {
@@ -23,9 +29,9 @@ export async function readPickle(
   source: ByteSource,
   start: number,
   handlers: PickleHandlers,
-  context: RunContext,
+  context: PickleContext,
 ): Promise<ReadPickle> {
-  const machine = createPickleMachine(source.name, handlers, context.limits);
+  const machine = createPickleMachine(source.name, handlers, context.limits, context.globals);
   let at = start;
   let size = windowBytes;
   for (;;) {

@@ -133,8 +133,19 @@ export class PickleDict {
   }
 }
 
+/** Keys are recalled from the memo as often as a pickle likes, and may be long. */
+const contents = new WeakMap<object, string>();
+
 /** Text that equal bytes and equal tuples of plain values share; `undefined` for what is equal only to itself. */
 function contentOf(key: object & PickleValue): string | undefined {
+  const known = contents.get(key);
+  if (known !== undefined) return known;
+  const content = contentText(key);
+  if (content !== undefined) contents.set(key, content);
+  return content;
+}
+
+function contentText(key: object & PickleValue): string | undefined {
   if (key instanceof Uint8Array) return `bytes ${key.join(",")}`;
   if (!isKind(key, "tuple")) return undefined;
   const parts: string[] = [];

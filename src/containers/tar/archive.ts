@@ -37,6 +37,13 @@ export async function readTarArchive(
     checkLimit(context.limits, "entries", members.size, "the number of tar members", site);
     at = start + Math.ceil(size / blockBytes) * blockBytes;
   }
+  if (at > source.size) {
+    throw new ConvertError("io", "the tar archive ends within a member", {
+      file: source.name,
+      offset: source.size,
+      hint: "the file is cut short; download or save it again",
+    });
+  }
   return members;
 }
 

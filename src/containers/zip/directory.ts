@@ -44,7 +44,7 @@ export async function readZipDirectory(source: ByteSource, context: RunContext):
   checkLimit(context.limits, "headerBytes", end.directoryBytes, "the zip directory's size", site);
   checkLimit(context.limits, "entries", end.entryCount, "the number of zip entries", site);
   const bytes = await readBytes(source, end.directoryStart, end.directoryStart + end.directoryBytes, context);
-  const entries = parseDirectory(bytes, source.name, end.directoryStart);
+  const entries = parseDirectory(bytes, end.entryCount, source.name, end.directoryStart);
   if (entries.length !== end.entryCount) {
     throw new ConvertError(
       "malformed",
@@ -67,11 +67,11 @@ export async function readZipDirectory(source: ByteSource, context: RunContext):
 /** An entry whose boundary is not known yet. */
 type ListedEntry = { -readonly [K in keyof ZipEntry]: ZipEntry[K] };
 
-function parseDirectory(bytes: Uint8Array, file: string, base: number): ListedEntry[] {
+function parseDirectory(bytes: Uint8Array, count: number, file: string, base: number): ListedEntry[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const entries: ListedEntry[] = [];
   let at = 0;
-  while (at < bytes.length) {
+  while (at < bytes.length && entries.length <= count) {
     const site = { file, offset: base + at };
     if (at + centralBytes > bytes.length || view.getUint32(at, true) !== centralSignature) {
       throw new ConvertError("malformed", `entry ${entries.length} of the zip directory is broken`, site);

@@ -45,7 +45,7 @@ export async function readArchivePickle(
         const site = { file, offset };
         return storages.resolve(parseStorageId(id, 5, site), site);
       },
-      call: (callable, args, offset) => rebuildCall(callable, args, file, offset),
+      call: (callable, args, offset) => rebuildCall(callable, args, file, offset, context),
     },
     context,
   );

@@ -1,6 +1,7 @@
 import { isKind, type PickleValue } from "../../containers/pickle/values.ts";
 import type { RunContext } from "../../core/context.ts";
 import type { Candidate } from "../../core/dict.ts";
+import type { Limits } from "../../core/limits.ts";
 import { isModule, moduleEntries, type NamedValue } from "./modules.ts";
 import { tensorItems } from "./open-value.ts";
 import { keyText, mappingEntries } from "./python-values.ts";
@@ -39,10 +40,10 @@ export function findCandidates(root: PickleValue, file: string, context: RunCont
 }
 
 /** What a state dict is made of: the entries of a mapping, of a list by their numbers, or those that a module would give. */
-function entriesOf(value: PickleValue, file: string): Iterable<NamedValue> | undefined {
+function entriesOf(value: PickleValue, file: string, limits: Limits): Iterable<NamedValue> | undefined {
   // Somebody saved a tensor by itself, so it has no name yet.
   if (isTensorLike(value)) return [["tensor", value]];
-  if (isModule(value)) return moduleEntries(value, file);
+  if (isModule(value)) return moduleEntries(value, file, limits);
   return isKind(value, "list") || isKind(value, "tuple") ? value.items.entries() : mappingEntries(value);
 }
 
@@ -85,7 +86,7 @@ function toCandidate(
 ): Candidate | undefined {
   let tensorCount = 0;
   let bytes = 0;
-  for (const [, child] of entriesOf(value, file) ?? []) {
+  for (const [, child] of entriesOf(value, file, context.limits) ?? []) {
     const tensor = asTensor(child);
     if (tensor ? isRandomState(tensor) : !isTensorLike(child)) continue;
     tensorCount++;
@@ -97,7 +98,7 @@ function toCandidate(
     auxiliary,
     tensorCount,
     bytes,
-    load: () => stateDict(value, entriesOf(value, file) ?? [], path, root, file, context),
+    load: () => stateDict(value, entriesOf(value, file, context.limits) ?? [], path, root, file, context),
   };
 }
 
@@ -107,5 +108,5 @@ function isRandomState({ dtype, shape }: TorchTensor): boolean {
 }
 
 function tensorBytes({ dtype, shape }: TorchTensor): number {
-  return shape.reduce((product, size) => product * size, dtype.itemBytes);
+  return shape.includes(0) ? 0 : shape.reduce((product, size) => product * size, dtype.itemBytes);
 }

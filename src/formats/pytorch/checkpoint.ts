@@ -1,9 +1,10 @@
 import type { PickleValue } from "../../containers/pickle/values.ts";
 import type { RunContext } from "../../core/context.ts";
-import type { Checkpoint } from "../../core/dict.ts";
+import { type Checkpoint, singleDict } from "../../core/dict.ts";
 import { ConvertError } from "../../core/errors.ts";
 import { findCandidates } from "./candidates.ts";
 import { describeValue } from "./python-values.ts";
+import { wholeObject } from "./whole-object.ts";
 
 /** What an unpickled object offers as state dicts. Throws kind `unsupported` where it holds no tensors at all. */
 export function checkpointOf(
@@ -12,6 +13,7 @@ export function checkpointOf(
   file: string,
   context: RunContext,
 ): Checkpoint {
+  if (context.whole) return singleDict(container, wholeObject(value, file, context));
   const candidates = findCandidates(value, file, context);
   if (candidates.length > 0) return { container, candidates };
   throw new ConvertError("unsupported", `no tensors were found: the file holds ${describeValue(value)}`, {

@@ -1,6 +1,6 @@
 import { dtypes } from "../../core/dtype.ts";
 import type { Format, Probe } from "../../core/format.ts";
-import { isLegacy, isPickle, isTar, isZip } from "./signatures.ts";
+import { isDistributed, isLegacy, isPickle, isTar, isZip } from "./signatures.ts";
 
 /** PyTorch's own files, as `torch.save` writes them. FORMAT.md beside this file has the details. */
 export const pytorch: Format = {
@@ -19,7 +19,7 @@ export const pytorch: Format = {
 
 /** Any zip, tar or pickle may be one; a zip's directory or first entry tells most of the time. */
 function detect({ head, tail }: Probe): "certain" | "likely" | "no" {
-  if (isLegacy(head)) return "certain";
+  if (isLegacy(head) || isDistributed(head)) return "certain";
   if (isZip(head))
     return includesText(head, "/data.pkl") || includesText(tail, "/data.pkl") ? "certain" : "likely";
   return isTar(head) || isPickle(head) ? "likely" : "no";

@@ -1,5 +1,6 @@
 import { isKind, type PickleDict, type PickleValue } from "../../containers/pickle/values.ts";
 import { ConvertError } from "../../core/errors.ts";
+import { checkLimit, type Limits } from "../../core/limits.ts";
 import { attributesOf, itemsOfSet, mappingEntries } from "./python-values.ts";
 import { reachableTensors } from "./reachable.ts";
 
@@ -26,13 +27,16 @@ function isRegistry(attributes: PickleDict, name: string): boolean {
  * What `module.state_dict()` would give, with no class at hand: own parameters, own persistent buffers, then the
  * submodules in order; what is registered as None is left out, and what is shared comes once for each name.
  */
-export function moduleEntries(root: PickleValue, file: string): readonly NamedValue[] {
+export function moduleEntries(root: PickleValue, file: string, limits: Limits): readonly NamedValue[] {
   const entries: NamedValue[] = [];
+  let visits = 0;
   const pending: { readonly module: PickleValue; readonly prefix: string; readonly depth: number }[] = [
     { module: root, prefix: "", depth: 0 },
   ];
   for (let visit = pending.pop(); visit !== undefined; visit = pending.pop()) {
     const { module, prefix, depth } = visit;
+    // Shared modules come once for each way to them, of which there can be exponentially many.
+    checkLimit(limits, "entries", ++visits, "the number of modules", { file });
     if (depth > maxDepth) {
       throw new ConvertError("malformed", "the modules nest without end", { file });
     }

@@ -6,7 +6,7 @@ import type { Limits } from "../../core/limits.ts";
 import { bytesSource, section } from "../../core/source.ts";
 import { createDeferredSource, type DeferredSource } from "./deferred-source.ts";
 import { bytesOf } from "./python-values.ts";
-import { createStorageTable, parseStorageId } from "./storage-table.ts";
+import { createStorageTable, keyName, parseStorageId } from "./storage-table.ts";
 import { asStorage, host } from "./torch-values.ts";
 
 /**
@@ -14,11 +14,23 @@ import { asStorage, host } from "./torch-values.ts";
  * of a tensor leaves it (FORMAT.md, "Bare pickles"). It is in memory already. Throws kind `malformed` for anything else.
  */
 export function nestedStorage(args: PickleValue, limits: Limits, site: ErrorSite): PickleHost {
-  const bytes = isKind(args, "tuple") ? bytesOf(args.items[0]) : undefined;
+  const argument = isKind(args, "tuple") ? args.items[0] : undefined;
+  // The same bytes, recalled from the memo, are the same storage, and are not read again.
+  const known = typeof argument === "object" && argument !== null ? storages.get(argument) : undefined;
+  if (known) return known;
+  const bytes = bytesOf(argument);
   if (bytes === undefined) throw new ConvertError("malformed", "_load_from_bytes is given no bytes", site);
+  const made = readStream(bytes, limits, site);
+  storages.set(argument as object, made);
+  return made;
+}
+
+const storages = new WeakMap<object, PickleHost>();
+
+function readStream(bytes: Uint8Array, limits: Limits, site: ErrorSite): PickleHost {
   const name = `${site.file}@${site.offset}`;
   const roots = new Map<string, DeferredSource>();
-  const storages = createStorageTable((id, at) => {
+  const table = createStorageTable((id, at) => {
     const source = createDeferredSource(`${name}#${id.key}`, id.bytes, at);
     roots.set(id.key, source);
     return source;
@@ -33,11 +45,11 @@ export function nestedStorage(args: PickleValue, limits: Limits, site: ErrorSite
   };
   for (const _header of ["magic number", "version", "machine"]) next();
   const object = next({
-    persistent: (id, offset) => storages.resolve(parseStorageId(id, 6, site), { file: name, offset }),
+    persistent: (id, offset) => table.resolve(parseStorageId(id, 6, site), { file: name, offset }),
   });
   const keys = next();
   for (const key of isKind(keys, "list") ? keys.items : [])
-    at = bind(roots.get(String(key)), bytes, at, name, site);
+    at = bind(roots.get(keyName(key)), bytes, at, name, site);
   const storage = asStorage(object);
   if (storage === undefined)
     throw new ConvertError("malformed", "a stream within the pickle holds no storage", site);

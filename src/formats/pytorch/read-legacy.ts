@@ -10,7 +10,7 @@ import { type ByteSource, readBytes, section } from "../../core/source.ts";
 import { checkpointOf } from "./checkpoint.ts";
 import { createDeferredSource, type DeferredSource } from "./deferred-source.ts";
 import { rebuildCall } from "./rebuild.ts";
-import { createStorageTable, parseStorageId, type StorageId } from "./storage-table.ts";
+import { createStorageTable, keyName, parseStorageId, type StorageId } from "./storage-table.ts";
 import { asStorage, host, type TorchStorage } from "./torch-values.ts";
 
 /** Roots of storages by key: their bytes come after the pickle that refers to them. */
@@ -32,7 +32,7 @@ export async function readLegacy(source: ByteSource, context: RunContext): Promi
   }
   const machine = await readPickle(source, version.end, {}, context);
   const roots: Roots = new Map();
-  const object = await readPickle(source, machine.end, handlers(roots, file), context);
+  const object = await readPickle(source, machine.end, handlers(roots, file, context), context);
   const keys = await readPickle(source, object.end, {}, context);
   const end = await bindStorages(keys.value, keys.end, roots, source, context);
   if (end < source.size) {
@@ -41,7 +41,7 @@ export async function readLegacy(source: ByteSource, context: RunContext): Promi
   return checkpointOf("legacy", object.value, file, context);
 }
 
-function handlers(roots: Roots, file: string): PickleHandlers {
+function handlers(roots: Roots, file: string, context: RunContext): PickleHandlers {
   const storages = createStorageTable((id, site) => {
     const source = createDeferredSource(`${file}#${id.key}`, id.bytes, site);
     roots.set(id.key, { source, itemBytes: id.dtype?.itemBytes ?? 1 });
@@ -57,7 +57,7 @@ function handlers(roots: Roots, file: string): PickleHandlers {
       const root = storages.resolve(storage, site);
       return storage.view === null ? root : sliceOf(root, storage, slices, site);
     },
-    call: (callable, args, offset) => rebuildCall(callable, args, file, offset),
+    call: (callable, args, offset) => rebuildCall(callable, args, file, offset, context),
   };
 }
 
@@ -98,7 +98,7 @@ async function bindStorages(
   checkLimit(context.limits, "entries", keys.items.length, "the number of storages", { file, offset: start });
   let at = start;
   for (const item of keys.items) {
-    const key = String(item);
+    const key = keyName(item);
     const root = roots.get(key);
     if (root === undefined) {
       throw new ConvertError("malformed", `storage "${key}" is listed, but the pickle never refers to it`, {

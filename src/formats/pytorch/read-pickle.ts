@@ -17,7 +17,7 @@ export async function readBarePickle(source: ByteSource, context: RunContext): P
       call(callable, args, offset) {
         if (isGlobal(callable, "torch.storage", "_load_from_bytes"))
           return nestedStorage(args, context.limits, { file, offset });
-        return rebuildCall(callable, args, file, offset);
+        return rebuildCall(callable, args, file, offset, context);
       },
     },
     context,

@@ -9,7 +9,7 @@ import { checkLimit } from "../../core/limits.ts";
 import { type ByteSource, readBytes, section } from "../../core/source.ts";
 import { checkpointOf } from "./checkpoint.ts";
 import { rebuildCall } from "./rebuild.ts";
-import { storageDType } from "./storage-table.ts";
+import { keyName, storageDType } from "./storage-table.ts";
 import { host, type TorchStorage } from "./torch-values.ts";
 
 /** Tensors and storages by the number that the object's pickle calls them. */
@@ -40,14 +40,18 @@ export async function readTar(source: ByteSource, context: RunContext): Promise<
       persistent(id, offset) {
         // A module's class comes as a tuple with its source text, which is of no use here.
         if (isKind(id, "tuple")) return id.items[0];
-        const known = objects.get(String(id));
+        const known = objects.get(keyName(id));
         if (known) return known;
-        throw new ConvertError("malformed", `the pickle refers to object ${String(id)}, which is not there`, {
-          file,
-          offset,
-        });
+        throw new ConvertError(
+          "malformed",
+          `the pickle refers to object ${keyName(id)}, which is not there`,
+          {
+            file,
+            offset,
+          },
+        );
       },
-      call: (callable, args, offset) => rebuildCall(callable, args, file, offset),
+      call: (callable, args, offset) => rebuildCall(callable, args, file, offset, context),
     },
     context,
   );
@@ -66,8 +70,8 @@ async function readStorages(member: ByteSource, objects: Objects, context: RunCo
     const [count] = await readSizes(member, end, 1, context);
     const start = end + 8;
     const bytes = (count as number) * (dtype?.itemBytes ?? 1);
-    const data = section(member, start, start + bytes, `${file}#${String(key)}`);
-    objects.set(String(key), host({ type: "storage", key: String(key), dtype, source: data }));
+    const data = section(member, start, start + bytes, `${file}#${keyName(key)}`);
+    objects.set(keyName(key), host({ type: "storage", key: keyName(key), dtype, source: data }));
     at = start + bytes;
   }
   const { value } = await readPickle(member, at, {}, context);
@@ -77,13 +81,13 @@ async function readStorages(member: ByteSource, objects: Objects, context: RunCo
 /** A storage that is a slice of another: `(its key, the other's key, offset, count)` in elements. */
 function addView(view: PickleValue, objects: Objects, file: string, offset: number): void {
   const [key, rootKey, start, count] = isKind(view, "tuple") ? view.items : [];
-  const root = objects.get(String(rootKey))?.value as TorchStorage | undefined;
+  const root = objects.get(keyName(rootKey))?.value as TorchStorage | undefined;
   if (root?.type !== "storage" || typeof start !== "number" || typeof count !== "number") {
     throw new ConvertError("malformed", "a slice of a storage is broken", { file, offset });
   }
   const width = root.dtype?.itemBytes ?? 1;
-  const source = section(root.source, start * width, (start + count) * width, `${file}#${String(key)}`);
-  objects.set(String(key), host({ ...root, key: `${root.key}@${start}+${count}`, source }));
+  const source = section(root.source, start * width, (start + count) * width, `${file}#${keyName(key)}`);
+  objects.set(keyName(key), host({ ...root, key: `${root.key}@${start}+${count}`, source }));
 }
 
 async function readTensors(member: ByteSource, objects: Objects, context: RunContext): Promise<void> {
@@ -94,9 +98,9 @@ async function readTensors(member: ByteSource, objects: Objects, context: RunCon
     const site = { file, offset: at };
     const { value, end } = await readPickle(member, at, {}, context);
     const [key, storageKey] = isKind(value, "tuple") ? value.items : [];
-    const storage = objects.get(String(storageKey))?.value as TorchStorage | undefined;
+    const storage = objects.get(keyName(storageKey))?.value as TorchStorage | undefined;
     if (storage?.type !== "storage" || storage.dtype === undefined) {
-      throw new ConvertError("malformed", `tensor ${String(key)} has no storage`, site);
+      throw new ConvertError("malformed", `tensor ${keyName(key)} has no storage`, site);
     }
     const [rank] = await readSizes(member, end, 1, context, 4);
     checkLimit(context.limits, "headerBytes", (rank as number) * 16, "a tensor's number of dimensions", site);
@@ -104,7 +108,10 @@ async function readTensors(member: ByteSource, objects: Objects, context: RunCon
     const shape = numbers.slice(0, rank);
     const strides = numbers.slice(rank, -1);
     const offset = numbers.at(-1) as number;
-    objects.set(String(key), host({ type: "tensor", storage, dtype: storage.dtype, offset, shape, strides }));
+    objects.set(
+      keyName(key),
+      host({ type: "tensor", storage, dtype: storage.dtype, offset, shape, strides }),
+    );
     at = end + 8 + numbers.length * 8;
   }
 }

@@ -1,3 +1,4 @@
+import type { PickleValue } from "../../containers/pickle/values.ts";
 import { readZipDirectory, type ZipDirectory } from "../../containers/zip/directory.ts";
 import type { RunContext } from "../../core/context.ts";
 import type { Checkpoint } from "../../core/dict.ts";
@@ -15,13 +16,29 @@ export async function readZip(source: ByteSource, context: RunContext): Promise<
   if (has("constants.pkl")) return (await import("./read-torchscript.ts")).readTorchScript(records, context);
   const pickle = records.find("data.pkl");
   if (pickle === undefined) return refuseArchive(directory, records);
+  return checkpointOf("zip", await readObject(pickle, records, context), source.name, context);
+}
+
+/** The object of an archive of `torch.save` that is part of something else. Throws kind `malformed` for any other bytes. */
+export async function readSavedZip(source: ByteSource, context: RunContext): Promise<PickleValue> {
+  const records = createRecordFolder(await readZipDirectory(source, context), context);
+  const pickle = records.find("data.pkl");
+  if (pickle) return readObject(pickle, records, context);
+  throw new ConvertError("malformed", "the archive within has no data.pkl", { file: source.name });
+}
+
+async function readObject(
+  pickle: ByteSource,
+  records: RecordFolder,
+  context: RunContext,
+): Promise<PickleValue> {
   const order = await readByteOrder(records, context);
   const { value } = await readArchivePickle(
     pickle,
     { records, nameOf: (key) => `data/${key}`, order },
     context,
   );
-  return checkpointOf("zip", value, source.name, context);
+  return value;
 }
 
 /** Other archives of PyTorch, by the records that only they have (FORMAT.md, "Kinds of zip"). */

@@ -1,5 +1,6 @@
 import type { PickleDict, PickleGlobal, PickleHost, PickleValue } from "../../containers/pickle/values.ts";
 import { isKind } from "../../containers/pickle/values.ts";
+import type { RunContext } from "../../core/context.ts";
 import { ConvertError } from "../../core/errors.ts";
 import { type TorchDType, torchDTypeByName } from "./dtypes.ts";
 import type { LazyBits } from "./lazy-bits.ts";
@@ -50,8 +51,10 @@ export function rebuildCall(
   args: PickleValue,
   file: string,
   offset: number,
+  context: RunContext,
 ): PickleHost | undefined {
-  const rebuilder = rebuilderOf(callable);
+  // To be written again as it was, an object keeps its calls.
+  const rebuilder = context.whole ? undefined : rebuilderOf(callable);
   if (rebuilder === undefined) return undefined;
   const fail: Fail = (message) => {
     throw new ConvertError("malformed", `${callable.name} ${message}`, { file, offset });

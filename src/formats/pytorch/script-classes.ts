@@ -5,16 +5,14 @@ export interface ScriptClass {
   readonly parameters: ReadonlySet<string>;
   /** `undefined` in files of torch 1.3 to 1.5, which did not tell buffers from other tensors. */
   readonly buffers: ReadonlySet<string> | undefined;
-  /** Attributes whose type is exactly `Tensor`. */
-  readonly tensors: ReadonlySet<string>;
+  /** Every attribute with its type as it is printed. */
+  readonly attributes: ReadonlyMap<string, string>;
   /** Whether it is pickled in a form of its own instead of by its attributes. */
   readonly hasOwnState: boolean;
 }
 
-type OpenClass = {
-  -readonly [K in keyof ScriptClass]: ScriptClass[K] extends ReadonlySet<string>
-    ? Set<string>
-    : ScriptClass[K];
+type OpenClass = { -readonly [K in keyof ScriptClass]: ScriptClass[K] } & {
+  readonly attributes: Map<string, string>;
 };
 
 /**
@@ -31,7 +29,7 @@ export function scanClasses(text: string): ReadonlyMap<string, ScriptClass> {
         isModule: head[3] === "Module",
         parameters: new Set(),
         buffers: undefined,
-        tensors: new Set(),
+        attributes: new Map(),
         hasOwnState: false,
       };
       classes.set(head[1] as string, open);
@@ -47,10 +45,10 @@ function readMember(open: OpenClass, line: string): void {
   else if (line.startsWith("  __buffers__ = ")) open.buffers = quotedIn(line);
   else if (line.startsWith("  def __getstate__(")) open.hasOwnState = true;
   else {
-    const plain = /^ {2}([^\s:]+) : Tensor\s*$/.exec(line);
-    // Names that are no Python names, such as those of a list's items.
-    const name = plain?.[1] ?? /^ {2}__annotations__\["(.*)"\] = Tensor\s*$/.exec(line)?.[1];
-    if (name !== undefined) open.tensors.add(name);
+    // The second form is for names that are no Python names, such as those of a list's items.
+    const attribute =
+      /^ {2}([^\s:]+) : (.+)$/.exec(line) ?? /^ {2}__annotations__\["(.*)"\] = (.+)$/.exec(line);
+    if (attribute) open.attributes.set(attribute[1] as string, (attribute[2] as string).trimEnd());
   }
 }
 

@@ -55,6 +55,9 @@ export function scriptState(
     if (depth > maxDepth) throw new ConvertError("malformed", "the modules nest without end", { file });
     const parts = partsOf(module, classOf);
     for (const [name, value] of parts.state) entries.push([prefix + name, value]);
+    for (const [name, value] of parts.packed)
+      for (const [index, tensor] of tensorsIn(value).entries())
+        entries.push([`${prefix}${name}.${index}`, tensor]);
     for (const [name, value] of parts.others)
       if (holdsTensors(value)) leftovers.push({ name: prefix + name, what: describe(value) });
     for (const [name, child] of parts.children.reverse())
@@ -67,6 +70,8 @@ export function scriptState(
 interface Parts {
   readonly state: readonly (readonly [string, PickleValue])[];
   readonly children: (readonly [string, PickleCall])[];
+  /** Objects that keep their tensors in a form of their own, as quantized kernels do. */
+  readonly packed: readonly (readonly [string, PickleCall])[];
   readonly others: readonly (readonly [string, PickleValue])[];
 }
 
@@ -75,22 +80,25 @@ function partsOf(module: PickleCall, classOf: ClassLookup): Parts {
   const parameters: [string, PickleValue][] = [];
   const buffers: [string, PickleValue][] = [];
   const children: [string, PickleCall][] = [];
+  const packed: [string, PickleCall][] = [];
   const others: [string, PickleValue][] = [];
   for (const [name, value] of attributesOf(module)?.entries() ?? []) {
     if (typeof name !== "string" || value === null) continue;
     if (isScriptObject(value) && isModule(value, classOf)) children.push([name, value]);
+    else if (isScriptObject(value) && isPacked(value, classOf))
+      packed.push([packedName(name, value, classOf), value]);
     else if (!isTensor(value)) others.push([name, value]);
     else if (type?.parameters.has(name)) parameters.push([name, value]);
     else if (isBuffer(name, type)) buffers.push([name, value]);
     else others.push([name, value]);
   }
-  return { state: [...parameters, ...buffers], children, others };
+  return { state: [...parameters, ...buffers], children, packed, others };
 }
 
 /** Without its class's code, any tensor may be state; before torch 1.6, any that is typed as no more than a tensor. */
 function isBuffer(name: string, type: ScriptClass | undefined): boolean {
   if (type === undefined) return true;
-  return (type.buffers ?? type.tensors).has(name);
+  return type.buffers?.has(name) ?? type.attributes.get(name) === "Tensor";
 }
 
 function isTensor(value: PickleValue): boolean {
@@ -111,6 +119,32 @@ export function isScriptClass({ module }: PickleGlobal): boolean {
 function isModule(value: PickleCall, classOf: ClassLookup): boolean {
   const type = isKind(value.callable, "global") ? classOf(value.callable) : undefined;
   return isKind(value.state, "dict") && (type === undefined || (type.isModule && !type.hasOwnState));
+}
+
+/** Whether an object is pickled as its class likes: it is of a class of libtorch's own, or its code says so. */
+function isPacked({ callable }: PickleCall, classOf: ClassLookup): boolean {
+  if (!isKind(callable, "global")) return false;
+  return callable.module.startsWith("__torch__.torch.classes.") || classOf(callable)?.hasOwnState === true;
+}
+
+/** Quantized modules that pack themselves are named like those that leave it to an attribute. */
+function packedName(name: string, { callable }: PickleCall, classOf: ClassLookup): string {
+  const type = isKind(callable, "global") ? classOf(callable) : undefined;
+  return type?.attributes.has("_packed_params") ? `${name}._packed_params` : name;
+}
+
+/** The tensors within a value, in order, each once. */
+function tensorsIn(root: PickleValue): readonly PickleValue[] {
+  const tensors: PickleValue[] = [];
+  const seen = new Set<PickleValue>();
+  const pending = [root];
+  for (let value = pending.pop(); value !== undefined; value = pending.pop()) {
+    if (seen.has(value)) continue;
+    seen.add(value);
+    if (isTensor(value)) tensors.push(value);
+    else pending.push(...[...insideOf(value)].reverse());
+  }
+  return tensors;
 }
 
 /** Says whether a value holds a tensor at any depth; each object is looked into once, whoever refers to it. */
@@ -153,7 +187,7 @@ function* valuesOf(dict: PickleDict): Iterable<PickleValue> {
 /** Typed lists and dicts are wrapped in a call that only tells their type; quantized weights are packed by their class. */
 function describe(value: PickleValue): string {
   if (isScriptObject(value) && isKind(value.callable, "global"))
-    return `an object that packs its tensors in its own way: ${value.callable.name}`;
+    return `an object of the class ${value.callable.name}`;
   const wrapped =
     isKind(value, "call") &&
     isKind(value.callable, "global") &&

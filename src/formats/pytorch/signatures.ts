@@ -29,6 +29,13 @@ export function isTar(head: Uint8Array): boolean {
   return matches(head, tarMagic, 257);
 }
 
+/** Whether bytes start like the `.metadata` of a distributed checkpoint: a pickle whose first name is of its module. */
+export function isDistributed(head: Uint8Array): boolean {
+  if (head[0] !== 0x80) return false;
+  const start = String.fromCharCode(...head.subarray(0, 128));
+  return /torch\.distributed\.(_shard\.)?checkpoint\.metadata/.test(start);
+}
+
 function matches(head: Uint8Array, magic: readonly number[], at: number): boolean {
   return magic.every((byte, index) => head[at + index] === byte);
 }

@@ -87,3 +87,10 @@ export function storageDType(storageClass: PickleValue | undefined, site: ErrorS
     site,
   );
 }
+
+/** A storage key as text. Anything but a string or a number is no key, and may be long: it is not spelled out. */
+export function keyName(value: PickleValue | undefined): string {
+  return typeof value === "string" || typeof value === "number" || typeof value === "bigint"
+    ? String(value)
+    : "?";
+}

@@ -79,6 +79,9 @@ function tensorOfFirstReleases({ callable, state }: PickleCall): TorchTensor | u
   return { type: "tensor", storage, dtype: storage.dtype, offset, shape, strides };
 }
 
+/** torch itself stops at 64; a longer tuple, recalled for every tensor, would only cost time. */
+const maxRank = 1000;
+
 /** Sizes or strides, which come as a tuple, a list, or `torch.Size(tuple)`; `undefined` for anything else. */
 export function sizesOf(value: PickleValue | undefined): readonly number[] | undefined {
   if (isKind(value, "call")) {
@@ -88,6 +91,7 @@ export function sizesOf(value: PickleValue | undefined): readonly number[] | und
   }
   if (!isKind(value, "tuple") && !isKind(value, "list")) return undefined;
   const items: readonly PickleValue[] = value.items;
+  if (items.length > maxRank) return undefined;
   return items.every((item) => typeof item === "number" && item >= 0)
     ? (items as readonly number[])
     : undefined;

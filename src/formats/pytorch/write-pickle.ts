@@ -21,10 +21,11 @@ function attributes(dict: TensorDict): PickleValue | undefined {
   return state;
 }
 
-type Globals = (module: string, name: string) => PickleGlobal;
+/** Hands out the record of a global, the same for the same name. */
+export type Globals = (module: string, name: string) => PickleGlobal;
 
 /** One record for each name, so that the encoder writes it once. */
-function createGlobals(): Globals {
+export function createGlobals(): Globals {
   const known = new Map<string, PickleGlobal>();
   return (module, name) => {
     const key = `${module} ${name}`;
@@ -76,11 +77,17 @@ function rebuildCall(placement: Placement, globals: Globals, noHooks: PickleValu
   return call(globals("torch._utils", "_rebuild_tensor_v3"), [...common, globals("torch", dtype.name)]);
 }
 
-/** `('storage', class, key, location, count)`: elements for a typed storage, bytes for an untyped one. */
-function persistentStorage({ key, source, dtype }: PlannedStorage, globals: Globals): PickleValue {
-  const storageClass = dtype?.storageClass
-    ? globals("torch", dtype.storageClass)
-    : globals("torch.storage", "UntypedStorage");
+/**
+ * `('storage', class, key, location, count)`: elements for a typed storage, bytes for an untyped one. A quantized
+ * tensor's storage has a class of its own, given by name.
+ */
+export function persistentStorage(
+  { key, source, dtype }: PlannedStorage,
+  globals: Globals,
+  className: string | undefined = dtype?.storageClass,
+): PickleValue {
+  const storageClass =
+    dtype && className ? globals("torch", className) : globals("torch.storage", "UntypedStorage");
   const count = source.size / (dtype?.itemBytes ?? 1);
   return { kind: "persistent", id: tuple(["storage", storageClass, key, "cpu", count]) };
 }

@@ -3,8 +3,11 @@ import { encodePickle } from "../../containers/pickle/encode.ts";
 import { layoutZip, type ZipMember } from "../../containers/zip/layout.ts";
 import type { TensorDict } from "../../core/dict.ts";
 import type { FormatWriter } from "../../core/format.ts";
+import { defaultLimits } from "../../core/limits.ts";
 import { bytesSource } from "../../core/source.ts";
-import { planStorages } from "./storage-plan.ts";
+import { restoreObject } from "./restore-object.ts";
+import { type Placement, planStorages } from "./storage-plan.ts";
+import { objectKey } from "./whole-object.ts";
 import { pickleStateDict } from "./write-pickle.ts";
 
 /**
@@ -14,7 +17,7 @@ import { pickleStateDict } from "./write-pickle.ts";
 export const writer: FormatWriter = {
   plan(dict, site) {
     const { storages, placements } = planStorages(withAliases(dict), site.file);
-    const pickle = encodePickle(pickleStateDict(dict, placements));
+    const pickle = pickleOf(dict, placements, site.file);
     const members: ZipMember[] = [
       record("data.pkl", pickle),
       record("byteorder", encodeUtf8("little")),
@@ -25,6 +28,14 @@ export const writer: FormatWriter = {
     return layoutZip(members);
   },
 };
+
+/** The checkpoint that the tensors were taken from, if its metadata came along; else a state dict of them. */
+function pickleOf(dict: TensorDict, placements: ReadonlyMap<string, Placement>, file: string): Uint8Array {
+  const object = dict.metadata.get(objectKey);
+  if (object === undefined) return encodePickle(pickleStateDict(dict, placements));
+  const { root, replace } = restoreObject(object, placements, file, defaultLimits);
+  return encodePickle(root, replace);
+}
 
 function record(name: string, bytes: Uint8Array): ZipMember {
   return { name: `archive/${name}`, label: name, content: bytesSource(name, bytes) };

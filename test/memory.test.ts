@@ -1,0 +1,28 @@
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { beforeAll, expect, test } from "vitest";
+import { buildOnce, ended, startBuilt } from "./support/built-cli.ts";
+import { temporaryFolder } from "./support/files.ts";
+import { writeSparseSafetensors } from "./support/sparse.ts";
+
+const reportPeak = fileURLToPath(new URL("./support/report-peak.mjs", import.meta.url));
+const mebibyte = 2 ** 20;
+
+beforeAll(buildOnce, 60_000);
+
+test("4 GiB are converted within 160 MiB of memory", { timeout: 300_000 }, async () => {
+  const folder = temporaryFolder();
+  const input = join(folder, "large.safetensors");
+  writeSparseSafetensors(input, 8, 512 * mebibyte);
+  const words = ["convert", input, `${folder}/out/`, "--max-shard-size", "1GiB", "--quiet"];
+  const { exit, err } = await ended(startBuilt(words, ["--import", reportPeak]));
+  expect(exit, err).toBe(0);
+  const names = readdirSync(join(folder, "out"));
+  expect(names).toHaveLength(5);
+  const bytes = names.map((name) => statSync(join(folder, "out", name)).size);
+  expect(bytes.reduce((sum, size) => sum + size, 0)).toBeGreaterThan(4096 * mebibyte);
+  const peak = Number(/peak (\d+)\n$/.exec(err)?.[1]) / 1024;
+  expect(peak, "MiB at the most").toBeLessThan(160);
+  expect(peak, "MiB at the least: the number is no nonsense").toBeGreaterThan(20);
+});

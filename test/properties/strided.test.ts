@@ -1,0 +1,120 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { bytesSource } from "../../src/core/source.ts";
+import { gathered, type StridedView } from "../../src/formats/pytorch/strided.ts";
+
+/** A view, a read of some of its elements, and where in memory the read goes. */
+interface Read {
+  readonly view: StridedView;
+  readonly first: number;
+  readonly count: number;
+  readonly misaligned: number;
+  readonly spare: number;
+}
+
+function reads(maxStride: number): fc.Arbitrary<Read> {
+  const dimension = fc.record({
+    size: fc.integer({ min: 1, max: 6 }),
+    stride: fc.oneof(fc.nat(maxStride), fc.constantFrom(0, 1, 2, 6, 36)),
+  });
+  return fc
+    .record({
+      dimensions: fc.array(dimension, { maxLength: 4 }),
+      offset: fc.nat(9),
+      itemBytes: fc.constantFrom(1, 2, 4, 8, 16),
+      from: fc.nat(),
+      length: fc.nat(),
+      misaligned: fc.nat(7),
+      spare: fc.nat(40),
+    })
+    .map(({ dimensions, offset, itemBytes, from, length, misaligned, spare }) => {
+      const shape = dimensions.map(({ size }) => size);
+      const elements = shape.reduce((product, size) => product * size, 1);
+      const first = from % elements;
+      const view = {
+        name: "view",
+        offset,
+        shape,
+        strides: dimensions.map(({ stride }) => stride),
+        itemBytes,
+      };
+      return { view, first, count: 1 + (length % (elements - first)), misaligned, spare };
+    });
+}
+
+/** What the view shows, one element after the other. */
+function naive({ offset, shape, strides, itemBytes }: StridedView, storage: Uint8Array): Uint8Array {
+  const elements = shape.reduce((product, size) => product * size, 1);
+  const result = new Uint8Array(elements * itemBytes);
+  for (let element = 0; element < elements; element++) {
+    let rest = element;
+    let at = offset;
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      at += (rest % (shape[axis] as number)) * (strides[axis] as number);
+      rest = Math.floor(rest / (shape[axis] as number));
+    }
+    result.set(storage.subarray(at * itemBytes, (at + 1) * itemBytes), element * itemBytes);
+  }
+  return result;
+}
+
+function lastElement({ offset, shape, strides }: StridedView): number {
+  return shape.reduce((sum, size, axis) => sum + (size - 1) * (strides[axis] as number), offset);
+}
+
+async function expectSameAsNaive({ view, first, count, misaligned, spare }: Read): Promise<void> {
+  const storage = Uint8Array.from(
+    { length: (lastElement(view) + 1 + spare) * view.itemBytes },
+    (_, index) => (index * 31 + (index >> 8) * 7 + 1) % 256,
+  );
+  const memory = new Uint8Array(misaligned + count * view.itemBytes + 3).fill(0xee);
+  const target = memory.subarray(misaligned, misaligned + count * view.itemBytes);
+  await gathered(bytesSource("storage", storage), view).readInto(target, first * view.itemBytes);
+  const expected = naive(view, storage).subarray(first * view.itemBytes, (first + count) * view.itemBytes);
+  expect(Buffer.compare(target, expected)).toBe(0);
+  // Nothing beside the target is touched.
+  expect(memory.subarray(0, misaligned).every((byte) => byte === 0xee)).toBe(true);
+  expect([...memory.subarray(-3)]).toEqual([0xee, 0xee, 0xee]);
+}
+
+describe("gathering a strided view gives what an element loop gives", () => {
+  test("for any shape, strides, offset, element width, range and target", async () => {
+    await fc.assert(fc.asyncProperty(reads(12), expectSameAsNaive), { numRuns: 3000 });
+  });
+
+  test("where strides are too wide to be read in one run", async () => {
+    await fc.assert(fc.asyncProperty(reads(3000), expectSameAsNaive), { numRuns: 400 });
+  });
+
+  test("for a transposed matrix read in pieces of any size", async () => {
+    const sides = fc.integer({ min: 1, max: 70 });
+    await fc.assert(
+      fc.asyncProperty(
+        sides,
+        sides,
+        fc.integer({ min: 1, max: 500 }),
+        fc.constantFrom(1, 2, 4, 8),
+        async (rows, columns, step, itemBytes) => {
+          const view = {
+            name: "transposed",
+            offset: 0,
+            shape: [rows, columns],
+            strides: [1, rows],
+            itemBytes,
+          };
+          const storage = Uint8Array.from(
+            { length: rows * columns * itemBytes },
+            (_, index) => (index * 7) % 253,
+          );
+          const source = gathered(bytesSource("storage", storage), view);
+          const whole = new Uint8Array(source.size);
+          for (let at = 0; at < whole.length; at += step * itemBytes) {
+            await source.readInto(whole.subarray(at, at + step * itemBytes), at);
+          }
+          expect(Buffer.compare(whole, naive(view, storage))).toBe(0);
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+});

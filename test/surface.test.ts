@@ -1,0 +1,199 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import * as core from "../src/core.ts";
+import { pytorch } from "../src/formats/pytorch/index.ts";
+import { safetensors } from "../src/formats/safetensors/index.ts";
+import * as neutral from "../src/index.ts";
+import * as node from "../src/node.ts";
+
+const root = fileURLToPath(new URL("../", import.meta.url));
+const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+
+/** Names that one entry has and another has not. */
+function added(entry: object, base: object): readonly string[] {
+  return Object.keys(entry)
+    .filter((name) => !(name in base))
+    .sort();
+}
+
+/** Types that an entry file exports by name. */
+function typesOf(entry: string): readonly string[] {
+  const text = readFileSync(join(root, "src", entry), "utf8");
+  const lists = [...text.matchAll(/export (type )?\{([^}]*)\} from/g)];
+  const names = lists.flatMap(([, allTypes, list]) =>
+    (list as string)
+      .split(",")
+      .map((name) => name.trim())
+      .filter((name) => allTypes || name.startsWith("type "))
+      .map((name) => name.replace(/^type /, "")),
+  );
+  return names.filter((name) => name !== "").sort();
+}
+
+describe("the exported names are a promise", () => {
+  test("of tensorferry/core", () => {
+    expect(added(core, {})).toMatchInlineSnapshot(`
+      [
+        "ConvertError",
+        "bytesSource",
+        "createContext",
+        "defaultLimits",
+        "dtypes",
+        "inspectModel",
+        "isConvertError",
+        "openModel",
+        "parseSize",
+        "planConversion",
+        "planOutput",
+        "readBytes",
+        "resolveTies",
+        "runPlan",
+        "section",
+        "setMetadata",
+      ]
+    `);
+    expect(typesOf("core.ts")).toMatchInlineSnapshot(`
+      [
+        "ByteSink",
+        "ByteSource",
+        "Candidate",
+        "Checkpoint",
+        "ContextOptions",
+        "ConvertOptions",
+        "ConvertResult",
+        "DType",
+        "Dropped",
+        "ErrorKind",
+        "ErrorSite",
+        "Format",
+        "FormatReader",
+        "FormatWriter",
+        "InputFolder",
+        "InspectOptions",
+        "InspectReport",
+        "LazyTensor",
+        "Leftover",
+        "Limits",
+        "Match",
+        "ModelInput",
+        "ModelOutput",
+        "NamedPlan",
+        "Notice",
+        "NoticeCode",
+        "OpenedModel",
+        "OutputFolder",
+        "OutputPlan",
+        "OutputRequest",
+        "Piece",
+        "PlannedConversion",
+        "PlannedFile",
+        "Probe",
+        "Progress",
+        "ReadRequest",
+        "RunContext",
+        "Scratch",
+        "StateDictReport",
+        "StorageView",
+        "TensorDict",
+        "TensorInfo",
+        "TensorReport",
+        "TiedPolicy",
+      ]
+    `);
+  });
+
+  test("of tensorferry, beyond those", () => {
+    expect(added(neutral, core)).toMatchInlineSnapshot(`
+      [
+        "builtinFormats",
+        "pytorch",
+        "safetensors",
+      ]
+    `);
+    expect(typesOf("index.ts")).toEqual([]);
+  });
+
+  test("of tensorferry/node, beyond those", () => {
+    expect(added(node, neutral)).toMatchInlineSnapshot(`
+      [
+        "convert",
+        "inputFolder",
+        "inspect",
+        "open",
+        "outputFolder",
+        "plan",
+        "resolveInput",
+        "resolveOutput",
+      ]
+    `);
+    expect(typesOf("node.ts")).toMatchInlineSnapshot(`
+      [
+        "ConvertPathOptions",
+        "OpenModel",
+        "OpenPathOptions",
+        "PlannedPathConversion",
+      ]
+    `);
+  });
+
+  test("of the entries for one format", () => {
+    expect(safetensors.id).toBe("safetensors");
+    expect(pytorch.id).toBe("pytorch");
+  });
+});
+
+describe("the package", () => {
+  test("depends on what docs/dependencies.md argues for, and on nothing else", () => {
+    expect(manifest.dependencies).toMatchInlineSnapshot(`
+      {
+        "cli-progress": "3.12.0",
+        "commander": "14.0.3",
+        "picocolors": "1.1.1",
+      }
+    `);
+    const argued = readFileSync(join(root, "docs", "dependencies.md"), "utf8");
+    for (const name of Object.keys(manifest.dependencies)) expect(argued).toContain(`## ${name}`);
+  });
+
+  test("pins every version", () => {
+    const versions = Object.values({ ...manifest.dependencies, ...manifest.devDependencies });
+    expect(versions.filter((version) => !/^\d+\.\d+\.\d+$/.test(String(version)))).toEqual([]);
+  });
+
+  test("is ESM without side effects, and has these entries", () => {
+    expect(manifest).toMatchObject({ type: "module", sideEffects: false });
+    expect(Object.keys(manifest.exports)).toMatchInlineSnapshot(`
+      [
+        ".",
+        "./core",
+        "./node",
+        "./safetensors",
+        "./pytorch",
+        "./package.json",
+      ]
+    `);
+  });
+
+  test("runs no install scripts", () => {
+    const hooks = Object.keys(manifest.scripts).filter((name) => /^(pre|post)|^prepare$/.test(name));
+    expect(hooks).toEqual([]);
+  });
+});
+
+describe("every exported name says what its type does not", () => {
+  const files = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".ts"))
+    .sort();
+
+  test.each(files)("%s", (path) => {
+    const lines = readFileSync(join(root, "src", path), "utf8").split("\n");
+    const bare = lines.filter(
+      (line, index) =>
+        /^export (abstract |async )?(class|const|enum|function\*?|interface|type) \w/.test(line) &&
+        !lines[index - 1]?.trimEnd().endsWith("*/"),
+    );
+    expect(bare).toEqual([]);
+  });
+});
