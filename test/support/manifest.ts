@@ -10,7 +10,7 @@ export interface ManifestTensor {
   readonly bytes: number;
   readonly sha256: string;
   readonly storage?: string;
-  readonly quantized?: { readonly integers: object; readonly scale?: number };
+  readonly quantized?: { readonly integers: { readonly sha256: string }; readonly scale?: number };
 }
 
 /** A file that the reference wrote. */
@@ -44,7 +44,7 @@ export interface ReferenceOutputs {
 export interface ManifestDict {
   readonly tensors: readonly ManifestTensor[];
   readonly others?: readonly string[];
-  readonly otherTensors?: readonly { readonly path: string }[];
+  readonly otherTensors?: readonly Pick<ManifestTensor, "quantized">[];
   readonly outputs?: ReferenceOutputs;
   readonly metadata?: Readonly<Record<string, string>> | null;
 }

@@ -158,10 +158,9 @@ function popTuple(machine: MachineState, length: number): void {
   machine.push(tuple(items));
 }
 
-function refuseExtension(machine: MachineState): void {
-  machine.operands.fail(
-    "the pickle names a class by a number of Python's extension registry, which no file carries",
-  );
+function extension(machine: MachineState, code: number): void {
+  machine.doubt("the pickle names a class by a number of Python's extension registry, which no file carries");
+  machine.push(machine.global(computedName, `extension ${code}`));
 }
 
 function refuseBuffer(machine: MachineState): void {
@@ -225,9 +224,9 @@ const table: readonly (readonly [code: number, opcode: Opcode])[] = [
   [0x7d, (m) => m.push(new PickleDict())], // EMPTY_DICT
   [0x80, protocol], // PROTO
   [0x81, newObject], // NEWOBJ
-  [0x82, refuseExtension], // EXT1
-  [0x83, refuseExtension], // EXT2
-  [0x84, refuseExtension], // EXT4
+  [0x82, (m) => extension(m, m.operands.u8())], // EXT1
+  [0x83, (m) => extension(m, m.operands.u16())], // EXT2
+  [0x84, (m) => extension(m, m.operands.i32())], // EXT4
   [0x85, (m) => popTuple(m, 1)], // TUPLE1
   [0x86, (m) => popTuple(m, 2)], // TUPLE2
   [0x87, (m) => popTuple(m, 3)], // TUPLE3
