@@ -37,11 +37,6 @@ const without: readonly (readonly [pattern: RegExp, kind: string | undefined, wh
     undefined,
     "a tensor by itself is named tensor",
   ],
-  [
-    /modules\/.*\/quantized-(static|dynamic|recurrent)/,
-    undefined,
-    "packed weights come under their place in the object",
-  ],
 ];
 
 function exception(file: string) {
