@@ -3,12 +3,12 @@
 import { spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import pc from "picocolors";
+import picocolors from "picocolors";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const checkpoint = "fixtures/pytorch/torch-1.13/network.pth";
 const output = ".demo/";
-const shownLines = 8;
+const pc = picocolors.createColors(process.stdout.isTTY === true && !process.env.NO_COLOR && !process.env.CI);
 
 /** Runs one command of the built command line in the checkout; ends the demo where it fails. */
 function tensorferry(...words) {
@@ -24,7 +24,7 @@ function tensorferry(...words) {
 }
 
 /** The first lines of a long output, and its last two. */
-function excerpt(text) {
+function excerpt(text, shownLines) {
   const lines = text.trimEnd().split("\n");
   const left = lines.length - shownLines - 2;
   if (left <= 0) return lines.join("\n");
@@ -33,9 +33,11 @@ function excerpt(text) {
 
 rmSync(`${root}/${output}`, { recursive: true, force: true });
 
-console.log("A network that torch.save wrote, as safetensors in shards of at most 1 MB:");
+console.log("A network that torch.save wrote:");
+console.log(excerpt(tensorferry("inspect", checkpoint), 7));
+console.log("\nBecomes safetensors, in shards of at most 1 MB:");
 console.log(tensorferry("convert", checkpoint, output, "--max-shard-size", "1MB", "--verify").trimEnd());
 console.log(pc.dim("--verify has read the shards back and compared every tensor with the checkpoint."));
-console.log(excerpt(tensorferry("inspect", output)));
+console.log(excerpt(tensorferry("inspect", output), 4));
 
 console.log(`\n${pc.green("done")}: the model is in ${output}`);

@@ -17,6 +17,7 @@ export type { ModelInput } from "./convert/open.ts";
 export { type OpenedModel, openModel } from "./convert/open-model.ts";
 export { type ModelOutput, type NamedPlan, planOutput } from "./convert/plan-output.ts";
 export { runPlan } from "./convert/run-plan.ts";
+export { type ScanOptions, type ScanReport, scanFiles, scanModel } from "./convert/scan.ts";
 export {
   type ContextOptions,
   createContext,
@@ -28,13 +29,22 @@ export {
 export type { Candidate, Checkpoint, Leftover, TensorDict } from "./core/dict.ts";
 export { type DType, dtypes } from "./core/dtype.ts";
 export { ConvertError, type ErrorKind, type ErrorSite, isConvertError } from "./core/errors.ts";
-export type { Format, FormatReader, FormatWriter, Match, Probe } from "./core/format.ts";
+export type {
+  Format,
+  FormatReader,
+  FormatScanner,
+  FormatWriter,
+  Match,
+  Probe,
+  ScanFindings,
+} from "./core/format.ts";
 export { defaultLimits, type Limits } from "./core/limits.ts";
 export type { OutputPlan, Piece, PlannedFile } from "./core/plan.ts";
 export type { Scratch } from "./core/scratch.ts";
 export type { ByteSink, InputFolder, OutputFolder, OutputRequest } from "./core/sink.ts";
 export { type ByteSource, bytesSource, type ReadRequest, readBytes, section } from "./core/source.ts";
 export type { LazyTensor, StorageView, TensorInfo } from "./core/tensor.ts";
+export type { GlobalUse, Verdict } from "./core/verdict.ts";
 export { parseSize } from "./shards/size.ts";
 export { setMetadata } from "./transforms/metadata.ts";
 export { resolveTies, type TiedPolicy } from "./transforms/tied.ts";

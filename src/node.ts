@@ -1,5 +1,6 @@
 import type { ConvertResult } from "./convert/convert.ts";
 import type { InspectOptions, InspectReport } from "./convert/inspect.ts";
+import type { ScanOptions, ScanReport } from "./convert/scan.ts";
 import { builtinFormats } from "./formats/index.ts";
 import {
   type ConvertPathOptions,
@@ -8,6 +9,7 @@ import {
   type PlannedPathConversion,
   planPaths,
 } from "./paths/convert-paths.ts";
+import { scanPath } from "./paths/scan-path.ts";
 
 export * from "./index.ts";
 export { inputFolder } from "./node/input-folder.ts";
@@ -30,4 +32,9 @@ export function plan(from: string, to: string, options?: ConvertPathOptions): Pr
 /** Lists the tensors and the rest of a file or folder; reads headers only. */
 export function inspect(path: string, options?: InspectOptions): Promise<InspectReport> {
   return inspectPath(path, builtinFormats, options);
+}
+
+/** Lists what loading a file or folder in Python would run, and judges it; nothing is run. */
+export function scan(path: string, options?: ScanOptions): Promise<ScanReport> {
+  return scanPath(path, builtinFormats, options);
 }

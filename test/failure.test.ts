@@ -43,15 +43,25 @@ describe("nothing in a pickle is run", () => {
   beforeAll(() => expect(existsSync(marker)).toBe(false));
   afterAll(() => expect(existsSync(marker)).toBe(false));
 
-  test.each(survivors.map((row) => [row.file, row.leftBehind] as const))(
+  test.each(survivors.map((row) => [row.file, row.leftBehind, row.args] as const))(
     "%s converts, and %s stays behind",
-    async (file, leftBehind) => {
-      const result = await convertSample(file);
+    async (file, leftBehind, args) => {
+      const result = await convertSample(file, args);
       expect(result.err.includes("left behind")).toBe(leftBehind !== undefined);
       expect(result.err).toContain(leftBehind ?? "");
       expect(result.exit).toBe(0);
       expect(readdirSync(result.output)).toEqual(["model.safetensors"]);
       expect(existsSync(marker)).toBe(false);
+    },
+  );
+
+  test.each(survivors.filter(({ args }) => args).map(({ file }) => file))(
+    "%s is refused unless it is allowed",
+    async (file) => {
+      const result = await convertSample(file);
+      expect(result.err).toMatch(/^error: .* loading this file in Python would call /);
+      expect(result.exit).toBe(6);
+      expect(result.left).toEqual([]);
     },
   );
 
@@ -113,9 +123,9 @@ describe("the failure fixtures", () => {
 /** Files whose messages are about what is written, which no input can bring about alone. */
 const writes = /(^|\/)(write|encode|storage-plan|plan-output|verify-output|late-[^/]*)\.ts: /;
 
-/** Readers whose samples are still to come: sparse and quantized tensors, and TorchScript. */
+/** Readers whose samples are still to come: sparse and quantized tensors. */
 const toBeSampled =
-  /densify|sparse-cells|torchscript|script-state|rebuild\.ts: is given (a broken quantizer|a layout|no indices|no values)/;
+  /densify|sparse-cells|rebuild\.ts: is given (a broken quantizer|a layout|no indices|no values)/;
 
 /** Other messages that have no sample, each with the reason. */
 const withoutSample: ReadonlyMap<string, string> = new Map([
@@ -133,4 +143,9 @@ const withoutSample: ReadonlyMap<string, string> = new Map([
     "the list of storages is checked before",
   ],
   ['size.ts: "…" is no size', "about an option"],
+  ["pytorch/nested-pickles.ts: a pickle within the pickle is cut short", "a notice of scan"],
+  ["pytorch/nested-pickles.ts: pickles lie within pickles more than … deep", "a notice of scan"],
+  ["pytorch/scan.ts: archives lie within archives too deep", "a notice of scan"],
+  ["scan.ts: the folder holds no model", "about the path of scan"],
+  ['unsafe.ts: there is nothing to allow by the name of "…"', "about an option"],
 ]);

@@ -30,6 +30,8 @@ const without: readonly (readonly [pattern: RegExp, kind: string | undefined, wh
     "a kind of tensor that is refused",
   ],
   [/(special|big-endian)\/.*\/sparse(-legacy)?\.pth/, "unsupported", "elements given twice"],
+  [/\/package-several\.pt$/, "usage", "several pickles: one has to be selected"],
+  [/torchscript\/.*\/function\.pt$/, "unsupported", "there is no tensor in it"],
   [/\/bits\.pth/, "malformed", "types without a name"],
   [/\/uninitialized/, undefined, "parameters without a shape are left behind"],
   [
@@ -45,7 +47,8 @@ function exception(file: string) {
 
 describe("unusual PyTorch files give the names, order and bytes that the real torch sees", () => {
   const plain = cases.filter(
-    ([, file, , dict]) => !isQuantized(dict) && !isPacked(file) && exception(file) === undefined,
+    ([, file, , dict]) =>
+      !isQuantized(dict) && !isPacked(file) && !isBeyondState(file) && exception(file) === undefined,
   );
   test.each(plain)("%s", async (_, file, select, dict) => {
     const seen = await readAll(file, select);
@@ -89,6 +92,13 @@ describe("packed weights of quantized modules come under their place in the obje
 
 function isPacked(file: string): boolean {
   return /modules\/.*\/quantized-(static|dynamic|recurrent)/.test(file);
+}
+
+/** Scripts whose weights are no state to torch.jit; test/formats/pytorch/torchscript.test.ts looks at them. */
+function isBeyondState(file: string): boolean {
+  return /torchscript\/.*\/(lite-)?(frozen|mobile-optimized|quantized-(static|dynamic)(-traced)?)\.ptl?$/.test(
+    file,
+  );
 }
 
 describe("quantized tensors give their integers, with scale, zero point and axis beside them", () => {

@@ -9,6 +9,7 @@ const source = fileURLToPath(new URL("../src/", import.meta.url));
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   bytes: [],
   core: ["bytes"],
+  "containers/flatbuffer": ["bytes", "core"],
   "containers/json": ["bytes", "core"],
   "containers/pickle": ["bytes", "core"],
   "containers/tar": ["bytes", "core"],

@@ -50,6 +50,8 @@ describe("the exported names are a promise", () => {
         "readBytes",
         "resolveTies",
         "runPlan",
+        "scanFiles",
+        "scanModel",
         "section",
         "setMetadata",
       ]
@@ -126,6 +128,7 @@ describe("the exported names are a promise", () => {
         "plan",
         "resolveInput",
         "resolveOutput",
+        "scan",
       ]
     `);
     expect(typesOf("node.ts")).toMatchInlineSnapshot(`

@@ -11,13 +11,13 @@ export interface ByteBuilder {
   bytes(bytes: Uint8Array): ByteBuilder;
   /** The same byte over and over. */
   fill(byte: number, count: number): ByteBuilder;
-  /** What was collected, in memory of its own. */
+  /** What was collected, in memory of its own; the builder starts anew and keeps its own memory. */
   finish(): Uint8Array;
 }
 
 /** An empty builder; it doubles its memory as it grows. */
 export function createByteBuilder(): ByteBuilder {
-  let buffer = new Uint8Array(256);
+  let buffer = new Uint8Array(64);
   let view = new DataView(buffer.buffer);
   let length = 0;
 
@@ -72,7 +72,11 @@ export function createByteBuilder(): ByteBuilder {
       buffer.fill(byte, at, at + count);
       return builder;
     },
-    finish: () => buffer.slice(0, length),
+    finish() {
+      const bytes = buffer.slice(0, length);
+      length = 0;
+      return bytes;
+    },
   };
   return builder;
 }

@@ -22,6 +22,7 @@ export interface ConvertFlags {
   readonly buffer?: string;
   readonly verify?: boolean;
   readonly strict?: boolean;
+  readonly allow?: readonly string[];
   readonly force?: boolean;
   readonly dryRun?: boolean;
   readonly json?: boolean;
@@ -54,6 +55,7 @@ export async function convertCommand(
       bufferBytes: parseBuffer(flags.buffer),
       verify: flags.verify,
       strict: flags.strict,
+      allow: flags.allow,
       force: flags.force,
       signal,
       onProgress: line.show,

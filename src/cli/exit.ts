@@ -15,6 +15,11 @@ const exitCodes: Readonly<Record<ErrorKind, number>> = {
   cancelled: 130,
 };
 
+/** The exit code of a kind of failure. */
+export function exitCodeOf(kind: ErrorKind): number {
+  return exitCodes[kind];
+}
+
 /** Tells what went wrong, in one or two lines, and gives the exit code. With `json`, the same as a document on standard output. */
 export function reportError(error: unknown, console: Console, json: boolean): number {
   if (!isConvertError(error)) {

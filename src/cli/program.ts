@@ -3,6 +3,7 @@ import type { Console } from "./console.ts";
 import type { ConvertFlags } from "./convert.ts";
 import type { InspectFlags } from "./inspect.ts";
 import { collect } from "./options.ts";
+import type { ScanFlags } from "./scan.ts";
 
 const convertExamples = `
 Examples:
@@ -20,8 +21,23 @@ Examples:
   tensorferry inspect model.pth --json | jq '.tensors[].name'
 `;
 
-/** The commands with their options and help. Each loads its own code when it runs. */
-export function buildProgram(version: string, console: Console, signal: AbortSignal): Command {
+const scanExamples = `
+Examples:
+  tensorferry scan model.pth
+  tensorferry scan downloads/                               every file in a folder and below
+  tensorferry scan model.pth --strict && python load.py     load only what is known to be harmless
+  tensorferry scan model.pth --json | jq '.globals[] | select(.verdict != "clean")'
+
+Exit codes: 0 clean or unknown, 6 dangerous (with --strict also unknown), others where a part cannot be read.
+`;
+
+/** The commands with their options and help. Each loads its own code when it runs; `finish` takes the exit code of one that does not end with 0. */
+export function buildProgram(
+  version: string,
+  console: Console,
+  signal: AbortSignal,
+  finish: (exit: number) => void,
+): Command {
   const program = new Command("tensorferry")
     .description(
       "Ferries neural-network weights between PyTorch files and safetensors. Streams; runs no pickle.",
@@ -50,6 +66,7 @@ export function buildProgram(version: string, console: Console, signal: AbortSig
     .option("--metadata <key=value>", "add to the output's metadata, repeatable", collect)
     .option("--verify", "read the output back and compare it with the input")
     .option("--strict", "fail where there would be a note")
+    .option("--allow <word>", "go on in spite of: unsafe-pickle; repeatable", collect)
     .option("--force", "replace what is there already")
     .option("--dry-run", "print the plan and write nothing")
     .option("--jobs <n>", "transfers at once (default: 2)")
@@ -77,6 +94,20 @@ export function buildProgram(version: string, console: Console, signal: AbortSig
     .action(async (input: string, flags: InspectFlags) => {
       const { inspectCommand } = await import("./inspect.ts");
       await inspectCommand(input, flags, console, signal);
+    });
+
+  program
+    .command("scan")
+    .description("list what loading a pickle would run, and how bad that is; runs nothing")
+    .argument("<input>", "file, folder or index")
+    .option("--strict", "fail unless all of it is known to be harmless")
+    .option("--limit <name=value>", "raise a limit, repeatable", collect)
+    .option("--json", "one JSON document on standard output")
+    .option("--quiet", "the last line only")
+    .addHelpText("after", scanExamples)
+    .action(async (input: string, flags: ScanFlags) => {
+      const { scanCommand } = await import("./scan.ts");
+      finish(await scanCommand(input, flags, console, signal));
     });
 
   program

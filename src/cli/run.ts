@@ -6,14 +6,17 @@ import { version } from "./version.ts";
 
 /** Runs the words of a command line and gives the exit code; never throws, and never ends the process. */
 export async function run(argv: readonly string[], console: Console, signal: AbortSignal): Promise<number> {
-  const program = buildProgram(version(), console, signal);
+  let exit = 0;
+  const program = buildProgram(version(), console, signal, (code) => {
+    exit = code;
+  });
   if (argv.length === 0) {
     console.out(program.helpInformation());
     return 0;
   }
   try {
     await program.parseAsync(argv, { from: "user" });
-    return 0;
+    return exit;
   } catch (error) {
     // Commander has already printed what was wrong with the words, or the help that was asked for.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;

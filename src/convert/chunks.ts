@@ -21,7 +21,8 @@ export const shortLateBytes = 64;
 
 /**
  * Cuts a file into chunks of at most `chunkBytes`, in order. Many small pieces share a chunk; a large one takes
- * several, and is cut between elements. A long late piece is left out.
+ * several, and is cut between elements. A source that prefers longer reads gets chunks of that size to itself. A
+ * long late piece is left out.
  */
 export function* cutIntoChunks(file: PlannedFile, chunkBytes: number): Generator<Chunk> {
   let position = 0;
@@ -31,10 +32,12 @@ export function* cutIntoChunks(file: PlannedFile, chunkBytes: number): Generator
     const end = pieceSize(piece);
     if (piece.kind === "late" && end > shortLateBytes) continue;
     const granule = piece.kind === "late" ? end : (piece.kind === "payload" && piece.source.granule) || 1;
+    const wanted = (piece.kind === "payload" && piece.source.preferredBytes) || 0;
     let from = 0;
     while (from < end) {
-      const room = Math.floor((chunkBytes - size) / granule) * granule;
-      if (room === 0) {
+      const isWide = wanted > chunkBytes;
+      const room = Math.floor(((isWide ? wanted : chunkBytes) - size) / granule) * granule;
+      if (room <= 0 || (isWide && size > 0)) {
         yield { file, position, size, parts };
         position += size;
         size = 0;

@@ -12,6 +12,7 @@ import { formatByExtension, formatById, type ModelInput } from "./open.ts";
 import { openModel } from "./open-model.ts";
 import { isOfModel, type ModelOutput, planOutput } from "./plan-output.ts";
 import { runPlan } from "./run-plan.ts";
+import { checkAllowances, refuseDangerous } from "./unsafe.ts";
 import { verifyOutput } from "./verify-output.ts";
 
 /** What a conversion may be told. */
@@ -33,6 +34,8 @@ export interface ConvertOptions extends ContextOptions {
   readonly verify?: boolean | undefined;
   /** Fail (kind `lossy`) where there would be a notice. */
   readonly strict?: boolean | undefined;
+  /** What would otherwise be refused, by the words that the errors name: `unsafe-pickle`. */
+  readonly allow?: readonly string[] | undefined;
 }
 
 /** A tensor or value of the input that the output lacks under its name. */
@@ -80,7 +83,10 @@ export async function planConversion(
   options: ConvertOptions = {},
 ): Promise<PlannedConversion> {
   const notices: Notice[] = [];
-  const context = createContext({ ...options, onNotice: collect(notices, options) });
+  const allow = options.allow ?? [];
+  checkAllowances(allow);
+  const plain = createContext({ ...options, onNotice: collect(notices, options) });
+  const context: RunContext = { ...plain, review: refuseDangerous(allow, plain.warn) };
   const format = outputFormat(output, formats, options);
   const model = await openModel(input, { formats, from: options.from }, context);
   const chosen = chooseStateDict(model.checkpoint, options.select, model.name, context).load();

@@ -34,12 +34,6 @@ const signatures: readonly Signature[] = [
     hint: "the save did not finish; save the model again",
   },
   {
-    at: 4,
-    text: "PTMF",
-    what: "a TorchScript mobile file (flatbuffer)",
-    hint: "save the model's state_dict() with torch.save",
-  },
-  {
     at: 0,
     text: "PYTORCH1",
     what: "a container of a PyTorch preview before 1.0",

@@ -6,6 +6,7 @@ import { tiedTo } from "../transforms/tied.ts";
 import { chooseStateDict, isAmbiguous } from "./choose-state-dict.ts";
 import type { ModelInput } from "./open.ts";
 import { openModel } from "./open-model.ts";
+import { noteGlobals } from "./unsafe.ts";
 
 /** One tensor of a report. */
 export interface TensorReport {
@@ -56,13 +57,14 @@ export async function inspectModel(
   options: InspectOptions = {},
 ): Promise<InspectReport> {
   const notices: Notice[] = [];
-  const context = createContext({
+  const plain = createContext({
     ...options,
     onNotice(notice) {
       notices.push(notice);
       options.onNotice?.(notice);
     },
   });
+  const context = { ...plain, review: noteGlobals(plain.warn) };
   const model = await openModel(input, { formats, from: options.from }, context);
   const { candidates, container } = model.checkpoint;
   const head = {

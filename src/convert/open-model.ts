@@ -31,7 +31,12 @@ export async function openModel(
   return { name: source.name, format: format.id, checkpoint };
 }
 
-async function looksLikeIndex(source: ByteSource, name: string, context: RunContext): Promise<boolean> {
+/** Whether a file is the index of shards: JSON, by its name or its first character. */
+export async function looksLikeIndex(
+  source: ByteSource,
+  name: string,
+  context: RunContext,
+): Promise<boolean> {
   if (name.endsWith(".index.json")) return true;
   const { head } = await probeSource(source, context);
   // JSON starts with a brace, perhaps after white space; a safetensors file starts with a number.

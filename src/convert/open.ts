@@ -77,7 +77,7 @@ export function formatByExtension(name: string, formats: readonly Format[]): For
 }
 
 /** A single "certain" wins, else a single "likely"; the extension breaks a tie, and never decides alone. */
-function detectFormat(probe: Probe, source: ByteSource, formats: readonly Format[]): Format {
+export function detectFormat(probe: Probe, source: ByteSource, formats: readonly Format[]): Format {
   for (const match of ["certain", "likely"] as const) {
     const matches = formats.filter((format) => format.detect(probe) === match);
     const byName = matches.length > 1 ? formatByExtension(source.name, matches) : undefined;

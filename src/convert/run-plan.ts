@@ -77,10 +77,20 @@ async function stream(
     meter.add(chunk.size, file.planned.name);
   }
 
+  /** One wide chunk at a time, in memory that goes back to the pool. */
+  let wideTurn: Promise<unknown> = Promise.resolve();
+  function carryWide(errand: Errand): Promise<void> {
+    const mine = wideTurn.then(() =>
+      context.scratch.lend(errand.chunk.size, (buffer) => carry(errand, buffer)),
+    );
+    wideTurn = mine.catch(() => undefined);
+    return mine;
+  }
+
   async function lane(buffer: Uint8Array): Promise<void> {
     try {
       for (let errand = await errands.next(); errand && !failed; errand = await errands.next()) {
-        await carry(errand, buffer);
+        await (errand.chunk.size > buffer.length ? carryWide(errand) : carry(errand, buffer));
       }
     } catch (error) {
       failed = true;

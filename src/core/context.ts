@@ -1,6 +1,7 @@
 import { type Crc32, crc32 } from "../bytes/crc32.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
 import { createScratchPool, type Scratch } from "./scratch.ts";
+import type { GlobalUse } from "./verdict.ts";
 
 /** Something worth telling that is no failure. The codes are stable and listed in docs/notices.md. */
 export interface Notice {
@@ -21,7 +22,13 @@ export type NoticeCode =
   | "trailing-bytes"
   | "metadata-replaced"
   | "metadata-dropped"
-  | "hidden-by-index";
+  | "hidden-by-index"
+  | "dangerous-pickle"
+  | "unknown-global"
+  | "unread"
+  | "bad-checksum"
+  | "holds-code"
+  | "no-code";
 
 /** How far a long call has come; `done` and `total` are bytes. */
 export interface Progress {
@@ -46,6 +53,8 @@ export interface RunContext {
   readonly crc32: Crc32;
   progress(step: Progress): void;
   warn(notice: Notice): void;
+  /** Told what a file would have its loader import, even where reading it fails; throws kind `unsafe` to refuse it. */
+  review?: ((globals: readonly GlobalUse[], file: string) => void) | undefined;
 }
 
 /** The parts of a context that a caller may set. */

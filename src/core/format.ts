@@ -1,9 +1,11 @@
 import type { RunContext } from "./context.ts";
 import type { Checkpoint, TensorDict } from "./dict.ts";
 import type { DType } from "./dtype.ts";
+import type { ConvertError } from "./errors.ts";
 import type { Piece } from "./plan.ts";
 import type { InputFolder } from "./sink.ts";
 import type { ByteSource } from "./source.ts";
+import type { GlobalUse, Verdict } from "./verdict.ts";
 
 /** The two ends of a file, enough to know its kind. */
 export interface Probe {
@@ -35,6 +37,8 @@ export interface Format {
   detect(probe: Probe): Match;
   loadReader?(): Promise<FormatReader>;
   loadWriter?(): Promise<FormatWriter>;
+  /** Only where files of the format may hold code. */
+  loadScanner?(): Promise<FormatScanner>;
 }
 
 /** The reading half. */
@@ -47,4 +51,19 @@ export interface FormatReader {
 export interface FormatWriter {
   /** The pieces of one file. Pure: looks at names, shapes and sizes, never at a payload byte. */
   plan(dict: TensorDict, site: { readonly file: string }): readonly Piece[];
+}
+
+/** The part that looks for code. */
+export interface FormatScanner {
+  /** Lists what loading the file would run, as far as it can be read; `undefined` for a file that is not of this format. */
+  scan(source: ByteSource, context: RunContext): Promise<ScanFindings | undefined>;
+}
+
+/** What a scanner found in one file. */
+export interface ScanFindings {
+  /** At least the worst of `globals`, and never `clean` where a part was not read. */
+  readonly verdict: Verdict;
+  readonly globals: readonly GlobalUse[];
+  /** Why a part could not be read. */
+  readonly failure: ConvertError | undefined;
 }

@@ -10,6 +10,8 @@ export interface ByteSource {
   readInto(target: Uint8Array, offset: number, request?: ReadRequest): Promise<void>;
   /** Set where `offset` and `target.length` must be multiples of an element's width, in bytes. */
   readonly granule?: number | undefined;
+  /** Set where reads of about this many bytes cost far less than smaller ones do. */
+  readonly preferredBytes?: number | undefined;
   /** CRC-32 of all the bytes where the container recorded one; whoever reads them all is to compare. */
   readonly crc32?: number | undefined;
 }

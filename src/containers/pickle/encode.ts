@@ -4,7 +4,11 @@ import { ConvertError } from "../../core/errors.ts";
 import { isKind, type PickleCall, type PickleValue } from "./values.ts";
 
 /** A step of the encoder: a value to write, or something to do once the values before it are written. */
-type Task = { readonly value: PickleValue } | { readonly run: () => void };
+type Task =
+  | { readonly value: PickleValue }
+  | { readonly codes: readonly number[] }
+  | { readonly memoize: PickleValue }
+  | { readonly run: () => void };
 
 /**
  * Writes a value as a pickle of protocol 2 with the opcodes that every torch since 1.13 accepts under
@@ -36,7 +40,7 @@ export function encodePickle(
   }
 
   function op(...codes: readonly number[]): Task {
-    return { run: () => void out.bytes(Uint8Array.from(codes)) };
+    return { codes };
   }
 
   function write(original: PickleValue): void {
@@ -85,7 +89,7 @@ export function encodePickle(
       bytes.length === 0
         ? reduceTasks("__builtin__", "bytes", [])
         : reduceTasks("_codecs", "encode", [text, "latin1"]);
-    schedule([...call, { run: () => memoize(bytes) }]);
+    schedule([...call, { memoize: bytes }]);
   }
 
   function reduceTasks(module: string, name: string, args: readonly PickleValue[]): readonly Task[] {
@@ -112,7 +116,7 @@ export function encodePickle(
         out.u8(0x47).f64(value.value);
         return;
       case "bytearray":
-        schedule([...reduceTasks("__builtin__", "bytearray", [value.bytes]), { run: () => memoize(value) }]);
+        schedule([...reduceTasks("__builtin__", "bytearray", [value.bytes]), { memoize: value }]);
         return;
       case "list":
         out.u8(0x5d);
@@ -132,7 +136,7 @@ export function encodePickle(
           ...reduceTasks("__builtin__", value.frozen ? "frozenset" : "set", [
             { kind: "list", items: value.items },
           ]),
-          { run: () => memoize(value) },
+          { memoize: value },
         ]);
         return;
       case "global":
@@ -159,7 +163,7 @@ export function encodePickle(
     const short = items.length <= 3;
     if (!short) out.u8(0x28);
     const code = short ? 0x84 + items.length : 0x74;
-    schedule([...items.map((item) => ({ value: item })), op(code), { run: () => memoize(value) }]);
+    schedule([...items.map((item) => ({ value: item })), op(code), { memoize: value }]);
   }
 
   /** A MARK even for one item: libtorch's reader lacks the opcodes for single ones. */
@@ -197,7 +201,7 @@ export function encodePickle(
       { value: callable },
       { value: args },
       op(call.how === "new" ? 0x81 : 0x52),
-      { run: () => memoize(call) },
+      { memoize: call },
       { run: () => items && writeItems(items) },
       { run: () => entries && writeEntries(entries.entries()) },
       ...(state === undefined ? [] : [{ value: state }, op(0x62)]),
@@ -207,8 +211,10 @@ export function encodePickle(
   out.u8(0x80).u8(2);
   tasks.push({ value: root });
   for (let task = tasks.pop(); task !== undefined; task = tasks.pop()) {
-    if ("run" in task) task.run();
-    else write(task.value);
+    if ("value" in task) write(task.value);
+    else if ("codes" in task) for (const code of task.codes) out.u8(code);
+    else if ("memoize" in task) memoize(task.memoize);
+    else task.run();
   }
   return out.u8(0x2e).finish();
 }

@@ -5,12 +5,15 @@ import { type ByteSource, readBytes, section } from "../../core/source.ts";
 
 const blockBytes = 512;
 
-/** The regular files of an uncompressed tar by name (POSIX ustar). Throws kind `malformed` for a broken one. */
+/**
+ * The regular files of an uncompressed tar by name (POSIX ustar), added to `members` one by one. Throws kind `malformed` for
+ * a broken one; `members` then has those before the break.
+ */
 export async function readTarArchive(
   source: ByteSource,
   context: RunContext,
+  members: Map<string, ByteSource> = new Map(),
 ): Promise<ReadonlyMap<string, ByteSource>> {
-  const members = new Map<string, ByteSource>();
   let at = 0;
   while (at + blockBytes <= source.size) {
     const header = await readBytes(source, at, at + blockBytes, context);

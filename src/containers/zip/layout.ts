@@ -1,4 +1,4 @@
-import { createByteBuilder } from "../../bytes/builder.ts";
+import { type ByteBuilder, createByteBuilder } from "../../bytes/builder.ts";
 import { encodeUtf8 } from "../../bytes/utf8.ts";
 import type { LatePiece, Piece } from "../../core/plan.ts";
 import type { ByteSource } from "../../core/source.ts";
@@ -29,20 +29,19 @@ const alignment = 64;
 export function layoutZip(members: readonly ZipMember[]): readonly Piece[] {
   const pieces: Piece[] = [];
   const placed: PlacedMember[] = [];
-  let fixed = createByteBuilder();
+  const fixed = createByteBuilder();
   let position = 0;
 
   function flush(): void {
     if (fixed.length > 0) pieces.push({ kind: "bytes", bytes: fixed.finish() });
-    fixed = createByteBuilder();
   }
 
   for (const member of members) {
     const { content } = member;
-    const header = localHeader(member, position);
     placed.push({ ...member, headerOffset: position });
-    fixed.bytes(header);
-    position += header.length + content.size;
+    const before = fixed.length;
+    writeLocalHeader(fixed, member, position);
+    position += fixed.length - before + content.size;
     if (content.size === 0) continue;
     flush();
     pieces.push({ kind: "payload", tensor: member.label, source: content });
@@ -55,7 +54,7 @@ export function layoutZip(members: readonly ZipMember[]): readonly Piece[] {
         needs: [content],
         build: (crc32) => descriptor(crc32(content), content.size),
       });
-    } else fixed.bytes(descriptor(content.crc32, content.size));
+    } else writeDescriptor(fixed, content.crc32, content.size);
   }
   flush();
   pieces.push(directory(placed, position));
@@ -63,13 +62,12 @@ export function layoutZip(members: readonly ZipMember[]): readonly Piece[] {
 }
 
 /** Local header with an extra field `FB` that pads the content to its alignment, as torch writes it. */
-function localHeader({ name, content }: ZipMember, offset: number): Uint8Array {
+function writeLocalHeader(out: ByteBuilder, { name, content }: ZipMember, offset: number): void {
   const nameBytes = encodeUtf8(name);
   const isLarge = content.size >= saturated32;
   const zip64Bytes = isLarge ? 20 : 0;
   const unpadded = offset + 30 + nameBytes.length + zip64Bytes + 4;
   const padding = (alignment - (unpadded % alignment)) % alignment;
-  const out = createByteBuilder();
   out
     .u32(0x04034b50)
     .u16(isLarge ? 45 : 0)
@@ -85,7 +83,7 @@ function localHeader({ name, content }: ZipMember, offset: number): Uint8Array {
     .u16(zip64Bytes + 4 + padding)
     .bytes(nameBytes);
   if (isLarge) out.u16(0x0001).u16(16).u64(content.size).u64(content.size);
-  return out.u8(0x46).u8(0x42).u16(padding).fill(0x5a, padding).finish();
+  out.u8(0x46).u8(0x42).u16(padding).fill(0x5a, padding);
 }
 
 function flagsOf(content: ByteSource): number {
@@ -96,9 +94,18 @@ function descriptorBytes(size: number): number {
   return size >= saturated32 ? 24 : 16;
 }
 
+/** Descriptors are made by the thousand while a file is written, so they share a builder. */
+const scratch = createByteBuilder();
+
 function descriptor(crc32: number, size: number): Uint8Array {
-  const out = createByteBuilder().u32(0x08074b50).u32(crc32);
-  return (size >= saturated32 ? out.u64(size).u64(size) : out.u32(size).u32(size)).finish();
+  writeDescriptor(scratch, crc32, size);
+  return scratch.finish();
+}
+
+function writeDescriptor(out: ByteBuilder, crc32: number, size: number): void {
+  out.u32(0x08074b50).u32(crc32);
+  if (size >= saturated32) out.u64(size).u64(size);
+  else out.u32(size).u32(size);
 }
 
 /** Central directory and end records in one piece: nothing in there is known before the last checksum. */
@@ -111,7 +118,7 @@ function directory(members: readonly PlacedMember[], start: number): LatePiece {
     for (const member of members) {
       const { content } = member;
       const crc32 = content.size === 0 ? 0 : (content.crc32 ?? crc32Of(content));
-      out.bytes(centralHeader(member, crc32));
+      writeCentralHeader(out, member, crc32);
     }
     const size = out.length;
     return out.bytes(endRecords(members.length, start, size)).finish();
@@ -119,12 +126,15 @@ function directory(members: readonly PlacedMember[], start: number): LatePiece {
   return { kind: "late", size: build(() => 0).length, needs, build };
 }
 
-function centralHeader({ name, content, headerOffset }: PlacedMember, crc32: number): Uint8Array {
+function writeCentralHeader(
+  out: ByteBuilder,
+  { name, content, headerOffset }: PlacedMember,
+  crc32: number,
+): void {
   const nameBytes = encodeUtf8(name);
   const isLarge = content.size >= saturated32;
   const isFar = headerOffset >= saturated32;
   const zip64Bytes = (isLarge ? 16 : 0) + (isFar ? 8 : 0);
-  const out = createByteBuilder();
   out
     .u32(0x02014b50)
     .u16(zip64Bytes > 0 ? 45 : 0)
@@ -141,7 +151,6 @@ function centralHeader({ name, content, headerOffset }: PlacedMember, crc32: num
   if (zip64Bytes > 0) out.u16(0x0001).u16(zip64Bytes);
   if (isLarge) out.u64(content.size).u64(content.size);
   if (isFar) out.u64(headerOffset);
-  return out.finish();
 }
 
 /** The zip64 record and its locator always, as torch has them; the short record saturates. */

@@ -4,6 +4,7 @@ import type { RunContext } from "../../core/context.ts";
 import { ConvertError } from "../../core/errors.ts";
 import { type ByteSource, bytesSource, readBytes } from "../../core/source.ts";
 import { type ByteOrder, inLittleEndian } from "./byte-order.ts";
+import { checkRecord } from "./checked-record.ts";
 import { rebuildCall } from "./rebuild.ts";
 import type { RecordFolder } from "./records.ts";
 import { createStorageTable, parseStorageId } from "./storage-table.ts";
@@ -14,6 +15,10 @@ export interface StorageRecords {
   /** Name of the record that holds the storage of a key. */
   nameOf(key: string): string;
   readonly order: ByteOrder;
+  /** What stands for a persistent id that is no storage; `undefined` for one that is. */
+  resolve?(id: PickleValue): PickleValue | undefined;
+  /** What a call comes to that only this kind of archive has; `undefined` for all others. */
+  call?(callable: PickleGlobal, args: PickleValue): PickleValue | undefined;
 }
 
 /** A pickle of an archive, its storages bound to their records. Throws kind `malformed` where one is missing or of another size. */
@@ -22,7 +27,7 @@ export async function readArchivePickle(
   storageRecords: StorageRecords,
   context: RunContext,
 ): Promise<{ value: PickleValue; globals: ReadonlyMap<string, PickleGlobal> }> {
-  await checkRecord(pickle, context);
+  await checkRecord(pickle, "the pickle", context);
   const { records, nameOf, order } = storageRecords;
   const file = pickle.name;
   const storages = createStorageTable(({ key, dtype, bytes }, site) => {
@@ -42,32 +47,16 @@ export async function readArchivePickle(
     0,
     {
       persistent(id, offset) {
+        const known = storageRecords.resolve?.(id);
+        if (known !== undefined) return known;
         const site = { file, offset };
         return storages.resolve(parseStorageId(id, 5, site), site);
       },
-      call: (callable, args, offset) => rebuildCall(callable, args, file, offset, context),
+      call: (callable, args, offset) =>
+        storageRecords.call?.(callable, args) ?? rebuildCall(callable, args, file, offset, context),
     },
     context,
   );
-}
-
-/** The pickle decides what every byte means, so it is read against its checksum before it is believed. */
-async function checkRecord(record: ByteSource, context: RunContext): Promise<void> {
-  if (record.crc32 === undefined) return;
-  let checksum = 0;
-  await context.scratch.lend(Math.min(record.size, 1024 * 1024), async (buffer) => {
-    for (let at = 0; at < record.size; at += buffer.length) {
-      const part = buffer.subarray(0, Math.min(buffer.length, record.size - at));
-      await record.readInto(part, at, context);
-      checksum = context.crc32(part, checksum);
-    }
-  });
-  if (checksum !== record.crc32) {
-    throw new ConvertError("malformed", "the pickle's checksum is wrong", {
-      file: record.name,
-      hint: "the file is damaged; download or save it again",
-    });
-  }
 }
 
 /** Since 2.1 a record names the byte order; without it the storages are little-endian. Throws kind `malformed` for other words. */

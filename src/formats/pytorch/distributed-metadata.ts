@@ -77,7 +77,8 @@ function dtypeOf(properties: PickleValue | undefined, name: string, site: ErrorS
   const global = isKind(state, "tuple") ? state.items[0] : undefined;
   const dtype =
     isKind(global, "global") && global.module === "torch" ? torchDTypeByName.get(global.name) : undefined;
-  if (dtype) return dtype;
+  // The integers of quantized tensors would be there, but not what they mean.
+  if (dtype && !/^qu?int/.test(dtype.name)) return dtype;
   const found = isKind(global, "global") ? `${global.module}.${global.name}` : "nothing";
   throw new ConvertError("unsupported", `"${name}" is of the type ${found}, which is not read`, {
     ...site,

@@ -51,11 +51,26 @@ export const torchDTypeByName: ReadonlyMap<string, TorchDType> = new Map(
   torchDTypes.map((type) => [type.name, type]),
 );
 
+/** Storage classes that only libtorch's pickler names; Python has none of them (FORMAT.md, "TorchScript"). */
+const scriptStorageClasses = new Map([
+  ["uint16", "UInt16Storage"],
+  ["uint32", "UInt32Storage"],
+  ["uint64", "UInt64Storage"],
+  ["complex32", "ComplexHalfStorage"],
+  ["float8_e4m3fn", "Float8_e4m3fnStorage"],
+  ["float8_e5m2", "Float8_e5m2Storage"],
+  ["float8_e4m3fnuz", "Float8_e4m3fnuzStorage"],
+  ["float8_e5m2fnuz", "Float8_e5m2fnuzStorage"],
+  ["float8_e8m0fnu", "Float8_e8m0fnuStorage"],
+  ["float4_e2m1fn_x2", "Float4_e2m1fn_x2Storage"],
+]);
+
 /** By the name of the storage class in a persistent id (FORMAT.md, "Storages"). */
 export const torchDTypeByStorageClass: ReadonlyMap<string, TorchDType> = new Map(
-  torchDTypes.flatMap((type) =>
-    type.storageClass === undefined ? [] : [[type.storageClass, type] as const],
-  ),
+  torchDTypes.flatMap((type) => {
+    const storageClass = type.storageClass ?? scriptStorageClasses.get(type.name);
+    return storageClass === undefined ? [] : [[storageClass, type] as const];
+  }),
 );
 
 /** The torch type that holds one of ours, if there is one. */

@@ -1,6 +1,6 @@
 import { dtypes } from "../../core/dtype.ts";
 import type { Format, Probe } from "../../core/format.ts";
-import { isDistributed, isLegacy, isPickle, isTar, isZip } from "./signatures.ts";
+import { isDistributed, isFlatBuffer, isLegacy, isPickle, isTar, isZip } from "./signatures.ts";
 
 /** PyTorch's own files, as `torch.save` writes them. FORMAT.md beside this file has the details. */
 export const pytorch: Format = {
@@ -15,11 +15,12 @@ export const pytorch: Format = {
   detect,
   loadReader: () => import("./read.ts").then((module) => module.reader),
   loadWriter: () => import("./write.ts").then((module) => module.writer),
+  loadScanner: () => import("./scan.ts").then((module) => module.scanner),
 };
 
 /** Any zip, tar or pickle may be one; a zip's directory or first entry tells most of the time. */
 function detect({ head, tail }: Probe): "certain" | "likely" | "no" {
-  if (isLegacy(head) || isDistributed(head)) return "certain";
+  if (isLegacy(head) || isDistributed(head) || isFlatBuffer(head)) return "certain";
   if (isZip(head))
     return includesText(head, "/data.pkl") || includesText(tail, "/data.pkl") ? "certain" : "likely";
   return isTar(head) || isPickle(head) ? "likely" : "no";

@@ -2,8 +2,9 @@ import type { PickleValue } from "../../containers/pickle/values.ts";
 import type { RunContext } from "../../core/context.ts";
 import type { Candidate, Leftover } from "../../core/dict.ts";
 import type { NamedValue } from "./modules.ts";
+import { isTensorLike } from "./reachable.ts";
 import { stateDict } from "./state-dict.ts";
-import { asTensor, unreadTensor } from "./torch-values.ts";
+import { asTensor } from "./torch-values.ts";
 
 /** Named values that a reader has put together itself, and what it leaves out. */
 export interface NamedValues {
@@ -19,8 +20,8 @@ export function candidateOf(values: NamedValues, file: string, context: RunConte
   let tensorCount = 0;
   let bytes = 0;
   for (const [, value] of entries) {
+    if (!isTensorLike(value)) continue;
     const tensor = asTensor(value);
-    if (tensor === undefined && unreadTensor(value) === undefined) continue;
     tensorCount++;
     if (tensor) bytes += tensor.shape.reduce((product, size) => product * size, tensor.dtype.itemBytes);
   }

@@ -1,5 +1,5 @@
 import { safeProduct } from "../../bytes/size.ts";
-import { readPickle } from "../../containers/pickle/read.ts";
+import { type PickleContext, readPickle } from "../../containers/pickle/read.ts";
 import { isKind, PickleDict, type PickleValue } from "../../containers/pickle/values.ts";
 import type { RunContext } from "../../core/context.ts";
 import type { Checkpoint } from "../../core/dict.ts";
@@ -16,9 +16,11 @@ import {
   type DistributedTensor,
   parseDistributedMetadata,
 } from "./distributed-metadata.ts";
+import { createTorchGlobals } from "./nested-pickles.ts";
 import { openTensor } from "./open-tensor.ts";
 import { readSavedZip } from "./read-zip.ts";
 import { asTensor, host, type TorchTensor } from "./torch-values.ts";
+import { judge } from "./verdicts.ts";
 
 /** What the tensors of one checkpoint share. */
 interface Parts {
@@ -161,7 +163,11 @@ async function openChunk(
   const whole = files.get(place.file) as ByteSource;
   const label = `${whole.name}#${name}@${offsets.join(",")}`;
   const archive = section(whole, place.start, place.end, label);
-  const tensor = asTensor(await readSavedZip(archive, { ...context, signal: signal ?? context.signal }));
+  // What is read this late is judged by itself.
+  const globals = createTorchGlobals(context.limits);
+  const inner: PickleContext = { ...context, signal: signal ?? context.signal, globals };
+  const tensor = asTensor(await readSavedZip(archive, inner));
+  context.review?.(judge(globals, { isScript: false }), archive.name);
   if (tensor === undefined || tensor.dtype.name !== dtype || tensor.shape.join() !== sizes.join()) {
     const found = tensor ? `${tensor.dtype.name} of shape [${tensor.shape.join(", ")}]` : "no tensor";
     throw new ConvertError(

@@ -13,7 +13,7 @@ import { keyName, storageDType } from "./storage-table.ts";
 import { host, type TorchStorage } from "./torch-values.ts";
 
 /** Tensors and storages by the number that the object's pickle calls them. */
-type Objects = Map<string, PickleHost>;
+export type TarObjects = Map<string, PickleHost>;
 
 /** Reads the tar of releases before 0.1.10: storages, tensors and the object in a member each (FORMAT.md, "Tar"). */
 export async function readTar(source: ByteSource, context: RunContext): Promise<Checkpoint> {
@@ -29,7 +29,7 @@ export async function readTar(source: ByteSource, context: RunContext): Promise<
       },
     );
   }
-  const objects: Objects = new Map();
+  const objects: TarObjects = new Map();
   await readStorages(storages, objects, context);
   await readTensors(tensors, objects, context);
   const file = object.name;
@@ -58,7 +58,12 @@ export async function readTar(source: ByteSource, context: RunContext): Promise<
   return checkpointOf("tar", value, source.name, context);
 }
 
-async function readStorages(member: ByteSource, objects: Objects, context: RunContext): Promise<void> {
+/** Reads the member that holds the storages: pickles with raw bytes between them. */
+export async function readStorages(
+  member: ByteSource,
+  objects: TarObjects,
+  context: RunContext,
+): Promise<void> {
   const file = member.name;
   const head = await readCount(member, context);
   let at = head.end;
@@ -79,7 +84,7 @@ async function readStorages(member: ByteSource, objects: Objects, context: RunCo
 }
 
 /** A storage that is a slice of another: `(its key, the other's key, offset, count)` in elements. */
-function addView(view: PickleValue, objects: Objects, file: string, offset: number): void {
+function addView(view: PickleValue, objects: TarObjects, file: string, offset: number): void {
   const [key, rootKey, start, count] = isKind(view, "tuple") ? view.items : [];
   const root = objects.get(keyName(rootKey))?.value as TorchStorage | undefined;
   if (root?.type !== "storage" || typeof start !== "number" || typeof count !== "number") {
@@ -90,7 +95,12 @@ function addView(view: PickleValue, objects: Objects, file: string, offset: numb
   objects.set(keyName(key), host({ ...root, key: `${root.key}@${start}+${count}`, source }));
 }
 
-async function readTensors(member: ByteSource, objects: Objects, context: RunContext): Promise<void> {
+/** Reads the member that describes the tensors, once the storages are in `objects`. */
+export async function readTensors(
+  member: ByteSource,
+  objects: TarObjects,
+  context: RunContext,
+): Promise<void> {
   const file = member.name;
   const head = await readCount(member, context);
   let at = head.end;

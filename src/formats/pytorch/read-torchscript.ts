@@ -4,15 +4,16 @@ import type { RunContext } from "../../core/context.ts";
 import type { Candidate, Checkpoint, Leftover } from "../../core/dict.ts";
 import { ConvertError } from "../../core/errors.ts";
 import { checkLimit } from "../../core/limits.ts";
-import { readBytes } from "../../core/source.ts";
 import { readArchivePickle, readByteOrder } from "./archive-pickle.ts";
+import { readRecord } from "./checked-record.ts";
 import type { NamedValue } from "./modules.ts";
 import { candidateOf } from "./named-candidate.ts";
 import { describeValue } from "./python-values.ts";
+import { isTensorLike } from "./reachable.ts";
 import type { RecordFolder } from "./records.ts";
+import { scriptCall } from "./script-calls.ts";
 import { type ScriptClass, scanClasses } from "./script-classes.ts";
 import { type ClassLookup, isScriptClass, type ScriptState, scriptState } from "./script-state.ts";
-import { asTensor, unreadTensor } from "./torch-values.ts";
 
 /**
  * Reads the weights of a TorchScript archive (torch 1.3 and later, mobile ones too): the state dict of its module, and
@@ -29,17 +30,33 @@ export async function readTorchScript(records: RecordFolder, context: RunContext
     });
   }
   const order = await readByteOrder(records, context);
-  const object = await readArchivePickle(pickle, { records, nameOf: (key) => `data/${key}`, order }, context);
+  const object = await readArchivePickle(
+    pickle,
+    { records, nameOf: (key) => `data/${key}`, order, call: scriptCall },
+    context,
+  );
   const constants = await readArchivePickle(
     constantsPickle,
-    { records, nameOf: (key) => `constants/${key}`, order },
+    { records, nameOf: (key) => `constants/${key}`, order, call: scriptCall },
     context,
   );
   const classOf = await readClasses(object.globals.values(), records, context);
-  const state = scriptState(object.value, classOf, file, context);
-  const candidates = candidatesOf(state, constants.value, file, context);
+  return scriptCheckpoint("torchscript", object.value, constants.value, classOf, file, context);
+}
+
+/** What a scripted module and the constants of its code offer. Throws kind `unsupported` where that is no tensor. */
+export function scriptCheckpoint(
+  container: string,
+  object: PickleValue,
+  constants: PickleValue,
+  classOf: ClassLookup,
+  file: string,
+  context: RunContext,
+): Checkpoint {
+  const state = scriptState(object, classOf, file, context);
+  const candidates = candidatesOf(state, constants, file, context);
   if (candidates.length === 0) refuseEmpty(state, file);
-  return { container: "torchscript", candidates };
+  return { container, candidates };
 }
 
 /** The classes that a pickle names, as the archive's code has them. */
@@ -58,7 +75,7 @@ async function readClasses(
     checkLimit(context.limits, "headerBytes", bytes, "the size of the archive's code", {
       file: records.file,
     });
-    const text = decodeUtf8(await readBytes(record, 0, record.size, context));
+    const text = decodeUtf8(await readRecord(record, "the code", context));
     if (text === undefined) {
       throw new ConvertError("malformed", "the code of a TorchScript class is no text", {
         file: record.name,
@@ -78,7 +95,7 @@ function candidatesOf(
 ): readonly Candidate[] {
   const items = isKind(constants, "tuple") ? constants.items : [];
   const named = items.map((value, index): NamedValue => [`constants.${index}`, value]);
-  const tensors = named.filter(([, value]) => asTensor(value) ?? unreadTensor(value));
+  const tensors = named.filter(([, value]) => isTensorLike(value));
   const beside: Leftover[] =
     tensors.length > 0 ? [{ name: "constants", what: describeValue(constants) }] : [];
   const model = candidateOf(

@@ -10,13 +10,23 @@ import { createRecordFolder, type RecordFolder } from "./records.ts";
 
 /** Reads the zip files of `torch.save` since 1.6, and PyTorch's other archives, told apart by their records. */
 export async function readZip(source: ByteSource, context: RunContext): Promise<Checkpoint> {
+  if (source.name.endsWith(".distcp")) {
+    // Several archives one after the other, of which a zip reader sees the last.
+    throw new ConvertError("unsupported", "this is one part of a distributed checkpoint", {
+      file: source.name,
+      hint: "give the path of its folder, or of the .metadata in there",
+    });
+  }
   const directory = await readZipDirectory(source, context);
   const records = createRecordFolder(directory, context);
   const has = (record: string): boolean => records.find(record) !== undefined;
   if (has("constants.pkl")) return (await import("./read-torchscript.ts")).readTorchScript(records, context);
+  if (has("archive_format") || has("serialized_exported_program.json"))
+    return (await import("./read-export.ts")).readExport(records, context);
   const pickle = records.find("data.pkl");
-  if (pickle === undefined) return refuseArchive(directory, records);
-  return checkpointOf("zip", await readObject(pickle, records, context), source.name, context);
+  if (pickle) return checkpointOf("zip", await readObject(pickle, records, context), source.name, context);
+  if (has(".data/version")) return (await import("./read-package.ts")).readPackage(records, context);
+  return refuseArchive(directory, records);
 }
 
 /** The object of an archive of `torch.save` that is part of something else. Throws kind `malformed` for any other bytes. */
@@ -51,15 +61,6 @@ function refuseArchive({ source, entries }: ZipDirectory, records: RecordFolder)
       "this is a TorchScript archive of torch 1.0 to 1.2",
       "load it with torch.jit.load of torch 1.0 to 1.2 and save its state_dict()",
     );
-  }
-  if (
-    records.find("archive_format") ||
-    entries.some((entry) => entry.name === "serialized_exported_program.json")
-  ) {
-    return refuse("this is a torch.export archive", "load it with torch.export.load and save its state_dict");
-  }
-  if (records.find(".data/version")) {
-    return refuse("this is a torch.package archive", "import its module and save the state_dict()");
   }
   const seen = entries.slice(0, 3).map((entry) => JSON.stringify(entry.name));
   return refuse(

@@ -7,6 +7,8 @@ import type { ByteSource } from "../../core/source.ts";
 /** The records of a torch archive, by their name below its one folder. */
 export interface RecordFolder {
   readonly file: string;
+  /** Names of all records, below the folder, in the order of the directory. */
+  readonly names: readonly string[];
   find(record: string): ByteSource | undefined;
 }
 
@@ -32,6 +34,7 @@ export function createRecordFolder(directory: ZipDirectory, context: RunContext)
   }
   return {
     file: archive.name,
+    names: entries.map((entry) => entry.name.slice(prefix.length)),
     find(record) {
       const entry = directory.find(prefix + record);
       return entry && entrySource(archive, entry, context);

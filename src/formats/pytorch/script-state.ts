@@ -1,7 +1,6 @@
 import {
   isKind,
   type PickleCall,
-  type PickleDict,
   type PickleGlobal,
   type PickleValue,
 } from "../../containers/pickle/values.ts";
@@ -11,8 +10,8 @@ import { ConvertError } from "../../core/errors.ts";
 import { checkLimit } from "../../core/limits.ts";
 import type { NamedValue } from "./modules.ts";
 import { attributesOf, describeValue } from "./python-values.ts";
+import { childPlaces, isTensorLike } from "./reachable.ts";
 import type { ScriptClass } from "./script-classes.ts";
-import { asTensor, unreadTensor } from "./torch-values.ts";
 
 /** What a TorchScript module holds. */
 export interface ScriptState {
@@ -49,17 +48,22 @@ export function scriptState(
   const holdsTensors = createTensorSearch();
   const pending: Visit[] = isScriptObject(root) ? [{ module: root, prefix: "", depth: 0 }] : [];
   let visits = 0;
+  const addOther = (name: string, value: PickleValue): void => {
+    if (holdsTensors(value)) leftovers.push({ name, what: describe(value) });
+  };
+  const addPacked = (name: string, value: PickleCall): void => {
+    const tensors = packedTensors(value);
+    for (const [index, tensor] of tensors.entries()) entries.push([`${name}.${index}`, tensor]);
+    if (tensors.length === 0) addOther(name, value);
+  };
   for (let visit = pending.pop(); visit !== undefined; visit = pending.pop()) {
     const { module, prefix, depth } = visit;
     checkLimit(context.limits, "entries", ++visits + entries.length, "the number of modules", { file });
     if (depth > maxDepth) throw new ConvertError("malformed", "the modules nest without end", { file });
     const parts = partsOf(module, classOf);
     for (const [name, value] of parts.state) entries.push([prefix + name, value]);
-    for (const [name, value] of parts.packed)
-      for (const [index, tensor] of tensorsIn(value).entries())
-        entries.push([`${prefix}${name}.${index}`, tensor]);
-    for (const [name, value] of parts.others)
-      if (holdsTensors(value)) leftovers.push({ name: prefix + name, what: describe(value) });
+    for (const [name, value] of parts.packed) addPacked(prefix + name, value);
+    for (const [name, value] of parts.others) addOther(prefix + name, value);
     for (const [name, child] of parts.children.reverse())
       pending.push({ module: child, prefix: `${prefix}${name}.`, depth: depth + 1 });
   }
@@ -76,6 +80,9 @@ interface Parts {
 }
 
 function partsOf(module: PickleCall, classOf: ClassLookup): Parts {
+  // The root may pack itself; then that is all there is.
+  if (!isModule(module, classOf) && isPacked(module, classOf))
+    return { state: [], children: [], packed: [[packedName("packed", module, classOf), module]], others: [] };
   const type = isKind(module.callable, "global") ? classOf(module.callable) : undefined;
   const parameters: [string, PickleValue][] = [];
   const buffers: [string, PickleValue][] = [];
@@ -87,7 +94,7 @@ function partsOf(module: PickleCall, classOf: ClassLookup): Parts {
     if (isScriptObject(value) && isModule(value, classOf)) children.push([name, value]);
     else if (isScriptObject(value) && isPacked(value, classOf))
       packed.push([packedName(name, value, classOf), value]);
-    else if (!isTensor(value)) others.push([name, value]);
+    else if (!isTensorLike(value)) others.push([name, value]);
     else if (type?.parameters.has(name)) parameters.push([name, value]);
     else if (isBuffer(name, type)) buffers.push([name, value]);
     else others.push([name, value]);
@@ -99,10 +106,6 @@ function partsOf(module: PickleCall, classOf: ClassLookup): Parts {
 function isBuffer(name: string, type: ScriptClass | undefined): boolean {
   if (type === undefined) return true;
   return type.buffers?.has(name) ?? type.attributes.get(name) === "Tensor";
-}
-
-function isTensor(value: PickleValue): boolean {
-  return asTensor(value) !== undefined || unreadTensor(value) !== undefined;
 }
 
 /** Whether a value is an object of a class that the archive's code defines. */
@@ -133,65 +136,44 @@ function packedName(name: string, { callable }: PickleCall, classOf: ClassLookup
   return type?.attributes.has("_packed_params") ? `${name}._packed_params` : name;
 }
 
-/** The tensors within a value, in order, each once. */
-function tensorsIn(root: PickleValue): readonly PickleValue[] {
+/** More than any kernel packs: weights, biases, scales, and a few numbers. */
+const maxPackedValues = 4096;
+
+/** The tensors that an object packs, in order; none where they would be too many to be that. */
+function packedTensors({ state }: PickleCall): readonly PickleValue[] {
   const tensors: PickleValue[] = [];
   const seen = new Set<PickleValue>();
-  const pending = [root];
+  const pending: PickleValue[] = [state ?? null];
   for (let value = pending.pop(); value !== undefined; value = pending.pop()) {
-    if (seen.has(value)) continue;
+    if (seen.size + pending.length > maxPackedValues) return [];
+    if (isTensorLike(value)) tensors.push(value);
+    else if (!seen.has(value)) pending.push(...childValues(value).reverse());
     seen.add(value);
-    if (isTensor(value)) tensors.push(value);
-    else pending.push(...[...insideOf(value)].reverse());
   }
   return tensors;
 }
 
-/** Says whether a value holds a tensor at any depth; each object is looked into once, whoever refers to it. */
+/** Says whether a value holds a tensor at any depth. Each object is looked into once, for whoever comes first. */
 function createTensorSearch(): (value: PickleValue) => boolean {
-  const known = new Map<PickleValue, boolean>();
+  const seen = new Set<PickleValue>();
   return (root) => {
-    const before = known.get(root);
-    if (before !== undefined) return before;
-    const seen = new Set<PickleValue>();
     const pending = [root];
-    let found = false;
-    for (let value = pending.pop(); value !== undefined && !found; value = pending.pop()) {
+    for (let value = pending.pop(); value !== undefined; value = pending.pop()) {
+      if (isTensorLike(value)) return true;
       if (seen.has(value)) continue;
       seen.add(value);
-      found = isTensor(value) || known.get(value) === true;
-      if (known.get(value) === undefined) for (const inner of insideOf(value)) pending.push(inner);
+      for (const inner of childValues(value)) pending.push(inner);
     }
-    // Nothing within a value without tensors has any, so none of it is walked again.
-    if (!found) for (const value of seen) known.set(value, false);
-    known.set(root, found);
-    return found;
+    return false;
   };
 }
 
-function* insideOf(value: PickleValue): Iterable<PickleValue> {
-  if (isKind(value, "list") || isKind(value, "tuple")) yield* value.items;
-  else if (isKind(value, "dict")) yield* valuesOf(value);
-  else if (isKind(value, "call")) {
-    yield value.args;
-    if (value.state !== undefined) yield value.state;
-    if (value.items) yield* value.items;
-    if (value.entries) yield* valuesOf(value.entries);
-  }
+function childValues(value: PickleValue): PickleValue[] {
+  return childPlaces({ path: "", value }).map((child) => child.value);
 }
 
-function* valuesOf(dict: PickleDict): Iterable<PickleValue> {
-  for (const [, value] of dict.entries()) yield value;
-}
-
-/** Typed lists and dicts are wrapped in a call that only tells their type; quantized weights are packed by their class. */
 function describe(value: PickleValue): string {
-  if (isScriptObject(value) && isKind(value.callable, "global"))
-    return `an object of the class ${value.callable.name}`;
-  const wrapped =
-    isKind(value, "call") &&
-    isKind(value.callable, "global") &&
-    value.callable.module === "torch.jit._pickle";
-  const inner = wrapped && isKind(value.args, "tuple") ? value.args.items[0] : undefined;
-  return describeValue(inner ?? value);
+  return isScriptObject(value) && isKind(value.callable, "global")
+    ? `an object of the class ${value.callable.name}`
+    : describeValue(value);
 }

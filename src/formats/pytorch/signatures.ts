@@ -1,6 +1,7 @@
 /** The number that opens a legacy stream, 0x1950a86a20f9469cfc6c as a pickle; its second byte is the protocol. */
 const legacyMagic = [0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e];
 const zipMagic = [0x50, 0x4b, 0x03, 0x04];
+const flatBufferMagic = [0x50, 0x54, 0x4d, 0x46];
 const tarMagic = [0x75, 0x73, 0x74, 0x61, 0x72];
 
 /** Whether bytes start like a zip archive. */
@@ -27,6 +28,11 @@ export function isPickle(head: Uint8Array): boolean {
 /** Whether bytes start like a tar archive (FORMAT.md, "Tar"). */
 export function isTar(head: Uint8Array): boolean {
   return matches(head, tarMagic, 257);
+}
+
+/** Whether bytes start like a TorchScript module for mobile in a flatbuffer: `PTMF` after the root's offset. */
+export function isFlatBuffer(head: Uint8Array): boolean {
+  return matches(head, flatBufferMagic, 4);
 }
 
 /** Whether bytes start like the `.metadata` of a distributed checkpoint: a pickle whose first name is of its module. */
