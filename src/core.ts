@@ -3,6 +3,7 @@ export {
   type ConvertOptions,
   type ConvertResult,
   type Dropped,
+  type OutputReport,
   type PlannedConversion,
   planConversion,
 } from "./convert/convert.ts";

@@ -66,7 +66,7 @@ export function buildProgram(
     .option("--metadata <key=value>", "add to the output's metadata, repeatable", collect)
     .option("--verify", "read the output back and compare it with the input")
     .option("--strict", "fail where there would be a note")
-    .option("--allow <word>", "go on in spite of: unsafe-pickle; repeatable", collect)
+    .option("--allow <word>", "go on in spite of: unsafe-pickle, densify; repeatable", collect)
     .option("--force", "replace what is there already")
     .option("--dry-run", "print the plan and write nothing")
     .option("--jobs <n>", "transfers at once (default: 2)")

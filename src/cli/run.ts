@@ -19,7 +19,12 @@ export async function run(argv: readonly string[], console: Console, signal: Abo
     return exit;
   } catch (error) {
     // Commander has already printed what was wrong with the words, or the help that was asked for.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return 0;
+      if (argv.includes("--json"))
+        console.out(`${JSON.stringify({ error: { kind: "usage", message: error.message } })}\n`);
+      return 2;
+    }
     return reportError(error, console, argv.includes("--json"));
   }
 }

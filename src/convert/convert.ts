@@ -6,13 +6,14 @@ import type { OutputPlan } from "../core/plan.ts";
 import type { InputFolder } from "../core/sink.ts";
 import { setMetadata } from "../transforms/metadata.ts";
 import { resolveTies, type TiedPolicy } from "../transforms/tied.ts";
+import { checkAllowances, refuseChanges } from "./allowances.ts";
 import { checkGrowth, checkStorages } from "./check-storages.ts";
 import { chooseStateDict } from "./choose-state-dict.ts";
 import { formatByExtension, formatById, type ModelInput } from "./open.ts";
 import { openModel } from "./open-model.ts";
 import { isOfModel, type ModelOutput, planOutput } from "./plan-output.ts";
 import { runPlan } from "./run-plan.ts";
-import { checkAllowances, refuseDangerous } from "./unsafe.ts";
+import { refuseDangerous } from "./unsafe.ts";
 import { verifyOutput } from "./verify-output.ts";
 
 /** What a conversion may be told. */
@@ -90,6 +91,7 @@ export async function planConversion(
   const format = outputFormat(output, formats, options);
   const model = await openModel(input, { formats, from: options.from }, context);
   const chosen = chooseStateDict(model.checkpoint, options.select, model.name, context).load();
+  refuseChanges(chosen, allow, model.name);
   warnOfLeftovers(chosen, context);
   const labelled = setMetadata(options.metadata ?? new Map(), context)(chosen);
   const dict = tie(labelled, format, options, context);
@@ -110,14 +112,24 @@ export async function planConversion(
     dropped: droppedFrom(chosen, dict),
     notices,
   };
+  refuseNotices(notices, options);
   return {
     result,
     async run(written) {
-      refuseNotices(notices, options);
       await checkStorages(chosen, context);
-      await runPlan(plan, output.folder, (name) => isOfModel(name, stem, extension), context);
-      if (options.verify && written) await verifyOutput(plan, dict, format, written, context);
-      refuseNotices(notices, options);
+      const finished = await runPlan(
+        plan,
+        output.folder,
+        (name) => isOfModel(name, stem, extension),
+        context,
+      );
+      try {
+        if (options.verify && written) await verifyOutput(plan, dict, format, written, context);
+        refuseNotices(notices, options);
+      } catch (error) {
+        await finished.undo();
+        throw error;
+      }
       return result;
     },
   };

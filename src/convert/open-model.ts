@@ -23,6 +23,7 @@ export async function openModel(
   options: OpenOptions,
   context: RunContext,
 ): Promise<OpenedModel> {
+  for (const notice of input.notices ?? []) context.warn(notice);
   const source = await openSource(input);
   if (options.from === undefined && (await looksLikeIndex(source, input.name, context))) {
     return openShards(source, input, options, context);

@@ -1,4 +1,4 @@
-import type { RunContext } from "../core/context.ts";
+import type { Notice, RunContext } from "../core/context.ts";
 import type { Checkpoint } from "../core/dict.ts";
 import { ConvertError } from "../core/errors.ts";
 import type { Format, Probe } from "../core/format.ts";
@@ -10,6 +10,8 @@ import { recogniseForeign } from "./foreign.ts";
 export interface ModelInput {
   readonly folder: InputFolder;
   readonly name: string;
+  /** What finding the file gave occasion to say. */
+  readonly notices?: readonly Notice[] | undefined;
 }
 
 /** How to take a file whose kind is given, or to be found out. */

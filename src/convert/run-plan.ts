@@ -16,19 +16,29 @@ export async function runPlan(
   folder: OutputFolder,
   isStale: OutputRequest["isStale"],
   context: RunContext,
-): Promise<void> {
+): Promise<FinishedOutput> {
   await folder.prepare({ files: plan.files, isStale });
   const sinks: ByteSink[] = [];
+  async function undo(): Promise<void> {
+    for (const sink of sinks) await sink.discard();
+    await folder.abandon();
+  }
   try {
     await stream(plan, folder, sinks, context);
     throwIfCancelled(context.signal);
     for (const sink of sinks) await sink.commit();
     await folder.settle();
+    return { undo };
   } catch (error) {
-    for (const sink of sinks) await sink.discard();
-    await folder.abandon();
+    await undo();
     throw error;
   }
+}
+
+/** Files that stand under their names. */
+export interface FinishedOutput {
+  /** Takes them away again, for instance because they were found wrong. */
+  undo(): Promise<void>;
 }
 
 /** A chunk with the file it goes to. */

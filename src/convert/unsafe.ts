@@ -1,23 +1,9 @@
 import type { Notice, RunContext } from "../core/context.ts";
 import { ConvertError } from "../core/errors.ts";
 import type { GlobalUse } from "../core/verdict.ts";
-
-/** What a caller may allow by name: a file whose loader would run dangerous code. None of it is run here. */
-export type Allowance = "unsafe-pickle";
-
-const allowances: readonly string[] = ["unsafe-pickle"] satisfies readonly Allowance[];
+import type { Allowance } from "./allowances.ts";
 
 type Review = NonNullable<RunContext["review"]>;
-
-/** Throws kind `usage` for a word that allows nothing. */
-export function checkAllowances(words: readonly string[]): void {
-  for (const word of words) {
-    if (allowances.includes(word)) continue;
-    throw new ConvertError("usage", `there is nothing to allow by the name of "${word}"`, {
-      hint: `known are ${allowances.join(", ")}`,
-    });
-  }
-}
 
 /** Refuses (kind `unsafe`) a file that names something dangerous, or gives a notice of it where that is allowed. */
 export function refuseDangerous(allowed: readonly string[], warn: (notice: Notice) => void): Review {

@@ -36,7 +36,7 @@ export async function planPaths(
   formats: readonly Format[],
   options: ConvertPathOptions = {},
 ): Promise<PlannedPathConversion> {
-  const input = resolveInput(from, options.onNotice);
+  const input = resolveInput(from);
   const output = resolveOutput(to, options.force ?? false);
   const planned: PlannedConversion = await planConversion(input, output, formats, {
     ...native,
@@ -77,7 +77,7 @@ export async function inspectPath(
   formats: readonly Format[],
   options: InspectOptions = {},
 ): Promise<InspectReport> {
-  const input = resolveInput(path, options.onNotice);
+  const input = resolveInput(path);
   try {
     return await inspectModel(input, formats, { ...native, ...options });
   } finally {

@@ -11,11 +11,13 @@ import { parseShardName } from "../shards/naming.ts";
  * What a path on the command line means: a file, or the model in a folder. Throws kind `io` where nothing is there,
  * `usage` where a folder holds several models.
  */
-export function resolveInput(path: string, onNotice: (notice: Notice) => void = () => undefined): ModelInput {
+export function resolveInput(path: string): ModelInput {
   const stats = stat(path);
   if (!stats.isDirectory()) return { folder: inputFolder(dirname(path)), name: basename(path) };
   const names = readdirSync(path).sort();
-  return { folder: inputFolder(path), name: mainFile(names, path, onNotice) };
+  const notices: Notice[] = [];
+  const name = mainFile(names, path, (notice) => notices.push(notice));
+  return { folder: inputFolder(path), name, notices };
 }
 
 function stat(path: string) {

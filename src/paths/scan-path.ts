@@ -16,7 +16,7 @@ export async function scanPath(
 ): Promise<ScanReport> {
   const all = { crc32, ...options };
   if (isFolder(path)) return scanFiles(path, filesBelow(path), formats, all);
-  const input = resolveInput(path, options.onNotice);
+  const input = resolveInput(path);
   try {
     return await scanModel(input, formats, all);
   } finally {

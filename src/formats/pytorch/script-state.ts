@@ -82,7 +82,7 @@ interface Parts {
 function partsOf(module: PickleCall, classOf: ClassLookup): Parts {
   // The root may pack itself; then that is all there is.
   if (!isModule(module, classOf) && isPacked(module, classOf))
-    return { state: [], children: [], packed: [[packedName("packed", module, classOf), module]], others: [] };
+    return { state: [], children: [], packed: [[packedName("", module, classOf), module]], others: [] };
   const type = isKind(module.callable, "global") ? classOf(module.callable) : undefined;
   const parameters: [string, PickleValue][] = [];
   const buffers: [string, PickleValue][] = [];
@@ -109,7 +109,7 @@ function isBuffer(name: string, type: ScriptClass | undefined): boolean {
 }
 
 /** Whether a value is an object of a class that the archive's code defines. */
-export function isScriptObject(value: PickleValue | undefined): value is PickleCall {
+function isScriptObject(value: PickleValue | undefined): value is PickleCall {
   return isKind(value, "call") && isKind(value.callable, "global") && isScriptClass(value.callable);
 }
 
@@ -133,7 +133,8 @@ function isPacked({ callable }: PickleCall, classOf: ClassLookup): boolean {
 /** Quantized modules that pack themselves are named like those that leave it to an attribute. */
 function packedName(name: string, { callable }: PickleCall, classOf: ClassLookup): string {
   const type = isKind(callable, "global") ? classOf(callable) : undefined;
-  return type?.attributes.has("_packed_params") ? `${name}._packed_params` : name;
+  const inner = type?.attributes.has("_packed_params") === true ? "_packed_params" : "";
+  return [name, inner].filter((part) => part !== "").join(".") || "packed";
 }
 
 /** More than any kernel packs: weights, biases, scales, and a few numbers. */

@@ -3,8 +3,10 @@ import { join as joinPath } from "node:path";
 import { describe, expect, test } from "vitest";
 import { join } from "../../../scripts/fixtures/failure/bytes.mjs";
 import {
+  call,
   dict,
   global,
+  int,
   op,
   pickle,
   storage,
@@ -142,6 +144,52 @@ async function tensorNames(bytes: Uint8Array): Promise<readonly string[]> {
     pieces.flatMap((piece) => (piece.kind === "payload" ? [piece.tensor] : [])),
   );
 }
+
+describe("what libtorch pickles otherwise than Python", () => {
+  test("flags come in a typed dict, small types have storage classes, sparse tensors have other arguments", async () => {
+    const flags = call(
+      global("torch.jit._pickle", "restore_type_tag"),
+      dict(text("conj"), op.NEWTRUE),
+      text("Dict[str, bool]"),
+    );
+    const numbers = (key: string, storageClass: string, shape: number[], extra: Uint8Array[] = []) =>
+      tensor({
+        from: storage(key, 2, storageClass),
+        shape,
+        strides: shape.map(() => 1),
+        extra,
+      });
+    const sparse = call(
+      global("torch._utils", "_rebuild_sparse_tensor"),
+      int(1),
+      tuple(int(3)),
+      op.NEWFALSE,
+      numbers("2", "LongStorage", [1, 2]),
+      numbers("3", "FloatStorage", [2]),
+      op.NONE,
+    );
+    const state = dict(
+      text("turned"),
+      numbers("0", "ComplexFloatStorage", [2], [flags]),
+      text("small"),
+      numbers("1", "Float8_e4m3fnStorage", [2]),
+      text("sparse"),
+      sparse,
+    );
+    const bytes = script(state, {
+      "data/0": new Uint8Array(new Float32Array([1, 2, 3, -1]).buffer),
+      "data/1": Uint8Array.of(0x38, 0x40),
+      "data/2": new Uint8Array(new BigInt64Array([0n, 2n]).buffer),
+      "data/3": new Uint8Array(new Float32Array([5, 6]).buffer),
+    });
+    const { files } = await convertBytes("net.pt", bytes);
+    const file = files.get("out.safetensors") as Uint8Array;
+    const payload = file.slice(8 + new DataView(file.buffer).getUint32(0, true));
+    expect(new Float32Array(payload.slice(0, 16).buffer)).toEqual(new Float32Array([1, -2, 3, 1]));
+    expect(new Float32Array(payload.slice(16, 28).buffer)).toEqual(new Float32Array([5, 0, 6]));
+    expect([...payload.slice(28)]).toEqual([0x38, 0x40]);
+  });
+});
 
 describe("a script without its code", () => {
   test("has every tensor attribute as state", async () => {
