@@ -121,7 +121,7 @@ describe("the failure fixtures", () => {
 });
 
 /** Files whose messages are about what is written, which no input can bring about alone. */
-const writes = /(^|\/)(write|encode|storage-plan|plan-output|verify-output|late-[^/]*)\.ts: /;
+const writes = /(^|\/)(write|encode|storage-plan|restore-object|plan-output|verify-output|late-[^/]*)\.ts: /;
 
 /** Readers whose samples are still to come: sparse and quantized tensors. */
 const toBeSampled =
@@ -147,5 +147,5 @@ const withoutSample: ReadonlyMap<string, string> = new Map([
   ["pytorch/nested-pickles.ts: pickles lie within pickles more than … deep", "a notice of scan"],
   ["pytorch/scan.ts: archives lie within archives too deep", "a notice of scan"],
   ["scan.ts: the folder holds no model", "about the path of scan"],
-  ['unsafe.ts: there is nothing to allow by the name of "…"', "about an option"],
+  ['allowances.ts: there is nothing to allow by the name of "…"', "about an option"],
 ]);
