@@ -137,6 +137,7 @@ describe("the pages are complete", () => {
     for (const [command, path] of [
       ["convert", "docs/convert.md"],
       ["inspect", "docs/inspect.md"],
+      ["scan", "docs/scan.md"],
     ] as const) {
       const { out } = await shell(`tensorferry ${command} --help`, exampleFolder());
       for (const option of out.match(/^ +(--[a-z-]+)/gm) ?? []) {

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type AttackRow, attackCases, manifestRow } from "../scripts/fixtures/attacks/cases.mjs";
-import { inspect, type ScanReport, scan } from "../src/node.ts";
+import { bytesSource, createContext, inspect, pytorch, type ScanReport, scan } from "../src/node.ts";
 import { command, commandJson } from "./support/command.ts";
 import { fixtures, temporaryFolder } from "./support/files.ts";
 import { manifest, unusual } from "./support/manifest.ts";
@@ -127,6 +127,41 @@ describe("the scan command", () => {
     const { exit, err } = await command(words);
     expect(err).toMatch(/^error: /);
     expect(exit).toBe(wanted);
+  });
+});
+
+describe("a damaged file is scanned as far as it goes", () => {
+  const samples = ["attacks/zip-nested.pth", "attacks/nested-twice.pth", "attacks/tar-object.pth"]
+    .concat(["attacks/legacy-object.pth", "attacks/script-constants.pt", "attacks/pickle-4.pkl"])
+    .map((file) => [file, new Uint8Array(readFileSync(join(fixtures, file)))] as const);
+
+  async function scanBytes(bytes: Uint8Array) {
+    const scanner = await pytorch.loadScanner?.();
+    const findings = await scanner?.scan(bytesSource("sample", bytes), createContext());
+    if (findings?.failure !== undefined) expect(findings.verdict).not.toBe("clean");
+    return findings;
+  }
+
+  test.each(samples)("%s cut anywhere", async (_, bytes) => {
+    const firstName = Buffer.from(bytes).indexOf("posix\nsystem\n(X");
+    for (let size = 0; size < bytes.length; size += 7) {
+      const findings = await scanBytes(bytes.subarray(0, size));
+      if (size < firstName) expect(findings?.verdict).not.toBe("dangerous");
+    }
+  });
+
+  test.each(samples)("%s with any byte changed", async (_, bytes) => {
+    for (let at = 0; at < bytes.length; at += 5) {
+      const damaged = bytes.slice();
+      damaged[at] = (damaged[at] as number) ^ (1 + (at % 255));
+      await scanBytes(damaged);
+    }
+  });
+
+  test("and a whole archive of the payload without its directory is still dangerous", async () => {
+    const bytes = new Uint8Array(readFileSync(join(attacks, "reduce.pth")));
+    const directory = Buffer.from(bytes).indexOf("PK\x01\x02");
+    expect(await scanBytes(bytes.subarray(0, directory))).toMatchObject({ verdict: "dangerous" });
   });
 });
 

@@ -71,7 +71,9 @@ describe("the exported names are a promise", () => {
         "ErrorSite",
         "Format",
         "FormatReader",
+        "FormatScanner",
         "FormatWriter",
+        "GlobalUse",
         "InputFolder",
         "InspectOptions",
         "InspectReport",
@@ -95,6 +97,9 @@ describe("the exported names are a promise", () => {
         "Progress",
         "ReadRequest",
         "RunContext",
+        "ScanFindings",
+        "ScanOptions",
+        "ScanReport",
         "Scratch",
         "StateDictReport",
         "StorageView",
@@ -102,6 +107,7 @@ describe("the exported names are a promise", () => {
         "TensorInfo",
         "TensorReport",
         "TiedPolicy",
+        "Verdict",
       ]
     `);
   });

@@ -61,7 +61,8 @@ function inWords({ verdict, globals, failure }: ScanReport): string {
     case "dangerous":
       return "do not load it in Python: it names what runs code, or reaches files or the network";
     case "unknown":
-      if (count("unknown") > 0) return `it names ${count("unknown")} things that nobody has judged`;
+      if (count("unknown") > 0)
+        return `${count("unknown")} of the names ${count("unknown") === 1 ? "is" : "are"} not known to be harmless`;
       return failure === undefined ? "it holds code that is not scanned" : "it could not be read to its end";
     case "clean":
       return globals.length === 0 ? "it names nothing to run" : "all that it names is known to be harmless";

@@ -7,6 +7,7 @@ import { type GlobalUse, type Verdict, worse } from "../core/verdict.ts";
 import { parseShardIndex } from "../shards/index-file.ts";
 import { detectFormat, formatByExtension, type ModelInput, openSource, probeSource } from "./open.ts";
 import { looksLikeIndex } from "./open-model.ts";
+import { noteGlobals } from "./unsafe.ts";
 
 /** What loading a file, an index or a folder would run. Nothing was run to find out. */
 export interface ScanReport {
@@ -101,7 +102,7 @@ async function shardNames(source: ByteSource, context: RunContext): Promise<read
 interface Collection {
   readonly context: RunContext;
   take(findings: ScanFindings): void;
-  /** Takes what `scan` finds in one of several files, or notes why it cannot; tells whether it is of a known kind. */
+  /** Takes what `scan` finds in one of several files and notes in which; tells whether it is of a known kind. */
   add(name: string, scan: () => Promise<ScanFindings>): Promise<boolean>;
   report(path: string): ScanReport;
 }
@@ -135,7 +136,12 @@ function createCollection(options: ScanOptions): Collection {
     take,
     async add(name, scan) {
       try {
-        take(await scan());
+        const findings = await scan();
+        noteGlobals(({ code, message }) => context.warn({ code, message: `${name}: ${message}` }))(
+          findings.globals,
+          name,
+        );
+        take(findings);
         return true;
       } catch (error) {
         if (!isConvertError(error) || error.kind === "cancelled") throw error;

@@ -41,7 +41,7 @@ function whatItDoes(dangerous: readonly GlobalUse[]): string {
 }
 
 /** The first few names, and how many more there are. */
-export function listOf(globals: readonly GlobalUse[], most = 3): string {
+function listOf(globals: readonly GlobalUse[], most = 3): string {
   const shown = globals.slice(0, most).map(({ module, name }) => shorten(`${module}.${name}`));
   const rest = globals.length - shown.length;
   return shown.join(", ") + (rest > 0 ? ` and ${rest} more` : "");

@@ -13,10 +13,10 @@ describe("help", () => {
     expect(bare).toEqual(asked);
     expect(bare).toMatchObject({ exit: 0, err: "" });
     expect(bare.out).toContain("Usage: tensorferry");
-    for (const name of ["convert", "inspect", "formats"]) expect(bare.out).toContain(name);
+    for (const name of ["convert", "inspect", "scan", "formats"]) expect(bare.out).toContain(name);
   });
 
-  test.each(["convert", "inspect", "formats"])("of %s tells of --json and --quiet", async (name) => {
+  test.each(["convert", "inspect", "scan", "formats"])("of %s tells of --json and --quiet", async (name) => {
     const { exit, out, err } = await command([name, "--help"]);
     expect({ exit, err }).toEqual({ exit: 0, err: "" });
     expect(out).toContain(`Usage: tensorferry ${name}`);

@@ -1,6 +1,6 @@
 import { ConvertError } from "../../core/errors.ts";
 import type { Limits } from "../../core/limits.ts";
-import { createPickleGlobals, type PickleGlobals } from "./globals.ts";
+import { computedName, createPickleGlobals, type PickleGlobals } from "./globals.ts";
 import { type MachineState, opcodes } from "./opcodes.ts";
 import { createOperandCursor, needMore, type OperandCursor } from "./operands.ts";
 import { createPickleStack } from "./stack.ts";
@@ -85,9 +85,12 @@ export function createPickleMachine(
     if (opcode === undefined)
       operands.fail(`byte 0x${code.toString(16).padStart(2, "0")} is no pickle opcode`);
     opcode(machine);
-    // CPython's two unpicklers read an opcode across a frame's end differently.
     if (frameEnd === undefined || operands.position < frameEnd) return;
-    if (operands.position > frameEnd) machine.doubt("a pickle opcode straddles a frame");
+    if (operands.position > frameEnd) {
+      machine.doubt("a pickle opcode straddles a frame");
+      // CPython's unpickler in C then drops bytes, so that even a name may be another one.
+      machine.global(computedName, "across a frame");
+    }
     frameEnd = undefined;
   }
 
