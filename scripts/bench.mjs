@@ -4,6 +4,7 @@
 // TENSORFERRY_PYTHON names a Python with torch and safetensors; TENSORFERRY_BENCH_DIR a folder with 30 GB of space.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, rmSync, statSync } from "node:fs";
+import { freemem } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -23,7 +24,8 @@ function checkpoint(name) {
 
 /** Contenders take turns, so that a slow minute of the machine hits all of them. */
 function compare(contenders, input) {
-  const warm = String(Math.ceil((input === undefined ? 0 : statSync(input).size) * 1.2));
+  // Most of what is free, but for the input in the page cache.
+  const warm = String(input === undefined ? 0 : Math.max(0, Math.floor(freemem() * 0.75)));
   const output = join(folder, "output");
   const results = new Map(contenders.map(({ name }) => [name, []]));
   for (let round = 0; round <= rounds; round++) {
