@@ -89,6 +89,7 @@ describe("the exported names are a promise", () => {
         "OpenedModel",
         "OutputFolder",
         "OutputPlan",
+        "OutputReport",
         "OutputRequest",
         "Piece",
         "PlannedConversion",

@@ -97,7 +97,10 @@ describe("the JSON parser", () => {
         }
         const { value: found, error } = await outcomeOf(() => parse(text.toWellFormed()));
         if (error) expect(error.kind).toBe("malformed");
-        else expect(ours(found as JsonValue)).toEqual(theirs(JSON.parse(text.toWellFormed())));
+        else
+          expect(inKeyOrder(ours(found as JsonValue))).toEqual(
+            inKeyOrder(theirs(JSON.parse(text.toWellFormed()))),
+          );
       }),
       { numRuns: 2000 },
     );
@@ -113,3 +116,11 @@ describe("the JSON parser", () => {
     );
   });
 });
+
+/** The engine puts keys that look like numbers first, which is why we have a parser of our own; here order is left out. */
+function inKeyOrder(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(inKeyOrder);
+  if (typeof value !== "object" || value === null || !("pairs" in value)) return value;
+  const pairs = (value.pairs as [string, unknown][]).map(([key, inner]) => [key, inKeyOrder(inner)] as const);
+  return { pairs: pairs.sort(([a], [b]) => (a < b ? -1 : 1)) };
+}

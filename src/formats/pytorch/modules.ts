@@ -84,9 +84,3 @@ function* named(attributes: PickleDict, registry: string): Iterable<readonly [st
     if (typeof name === "string" || typeof name === "number") yield [String(name), value];
   }
 }
-
-/** The class of an object, dotted; for messages. */
-export function className(value: PickleValue): string {
-  const callable = isKind(value, "call") ? value.callable : undefined;
-  return isKind(callable, "global") ? `${callable.module}.${callable.name}` : "an object";
-}

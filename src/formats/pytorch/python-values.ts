@@ -47,7 +47,7 @@ export function itemsOfSet(value: PickleValue | undefined): readonly PickleValue
 }
 
 /** `module name`, as the tables here spell globals. */
-export function globalName(global: PickleGlobal): string {
+function globalName(global: PickleGlobal): string {
   return `${global.module} ${global.name}`;
 }
 
