@@ -1,6 +1,7 @@
+import { matchesChecksum } from "../core/checksum.ts";
 import type { RunContext } from "../core/context.ts";
 import type { TensorDict } from "../core/dict.ts";
-import { ConvertError, throwIfCancelled } from "../core/errors.ts";
+import { ConvertError } from "../core/errors.ts";
 import { checkLimit } from "../core/limits.ts";
 import type { ByteSource } from "../core/source.ts";
 
@@ -19,16 +20,7 @@ export async function checkStorages(dict: TensorDict, context: RunContext): Prom
 }
 
 async function checkSource(source: ByteSource, tensor: string, context: RunContext): Promise<void> {
-  let checksum = 0;
-  await context.scratch.lend(Math.min(source.size, context.bufferBytes), async (buffer) => {
-    for (let at = 0; at < source.size; at += buffer.length) {
-      throwIfCancelled(context.signal);
-      const part = buffer.subarray(0, Math.min(buffer.length, source.size - at));
-      await source.readInto(part, at, context);
-      checksum = context.crc32(part, checksum);
-    }
-  });
-  if (checksum === source.crc32) return;
+  if (await matchesChecksum(source, context)) return;
   throw new ConvertError("malformed", `the storage of "${tensor}" does not match its checksum`, {
     file: source.name,
     tensor,

@@ -1,3 +1,4 @@
+import { matchesChecksum } from "../../core/checksum.ts";
 import type { RunContext } from "../../core/context.ts";
 import { ConvertError } from "../../core/errors.ts";
 import { checkLimit } from "../../core/limits.ts";
@@ -8,16 +9,7 @@ import { type ByteSource, readBytes } from "../../core/source.ts";
  * its checksum before it is believed. Throws kind `malformed` where they differ; `what` is what the record is called.
  */
 export async function checkRecord(record: ByteSource, what: string, context: RunContext): Promise<void> {
-  if (record.crc32 === undefined) return;
-  let checksum = 0;
-  await context.scratch.lend(Math.min(record.size, 1024 * 1024), async (buffer) => {
-    for (let at = 0; at < record.size; at += buffer.length) {
-      const part = buffer.subarray(0, Math.min(buffer.length, record.size - at));
-      await record.readInto(part, at, context);
-      checksum = context.crc32(part, checksum);
-    }
-  });
-  if (checksum !== record.crc32) refuseDamage(record, what);
+  if (!(await matchesChecksum(record, context))) refuseDamage(record, what);
 }
 
 /** A whole record in new memory, checked; for descriptions, never for tensors. Throws kind `limit` beyond `headerBytes`. */

@@ -2,6 +2,7 @@ import { readZipDirectory, type ZipDirectory, type ZipEntry } from "../../contai
 import { entrySource } from "../../containers/zip/entry.ts";
 import { inflated } from "../../containers/zip/inflate.ts";
 import { type FoundHeader, findLocalHeaders } from "../../containers/zip/salvage.ts";
+import { matchesChecksum } from "../../core/checksum.ts";
 import { type ByteSource, readBytes, section } from "../../core/source.ts";
 import { type Scan, scanPickle, scanPickles, startsPickle, unread } from "./scan-pickle.ts";
 import { isZip } from "./signatures.ts";
@@ -53,17 +54,8 @@ async function scanEntry(
 
 /** A scanner that stops at a wrong checksum is one that a single byte gets past; torch reads on. */
 async function noteChecksum(record: ByteSource, scan: Scan): Promise<void> {
-  if (record.crc32 === undefined) return;
   const { context } = scan;
-  let checksum = 0;
-  await context.scratch.lend(Math.min(record.size, 1024 * 1024), async (buffer) => {
-    for (let at = 0; at < record.size; at += buffer.length) {
-      const part = buffer.subarray(0, Math.min(buffer.length, record.size - at));
-      await record.readInto(part, at, context);
-      checksum = context.crc32(part, checksum);
-    }
-  });
-  if (checksum !== record.crc32) {
+  if (!(await matchesChecksum(record, context))) {
     context.warn({ code: "bad-checksum", message: `${record.name} does not match its checksum` });
   }
 }
