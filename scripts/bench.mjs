@@ -24,8 +24,9 @@ function checkpoint(name) {
 
 /** Contenders take turns, so that a slow minute of the machine hits all of them. */
 function compare(contenders, input) {
-  // Most of what is free, but for the input in the page cache.
-  const warm = String(input === undefined ? 0 : Math.max(0, Math.floor(freemem() * 0.75)));
+  // What a run may need: the page cache of its output, and as much again for whoever holds tensors.
+  const wanted = input === undefined ? 0 : 3 * statSync(input).size + 2 ** 30;
+  const warm = String(Math.min(wanted, Math.floor(freemem() * 0.75)));
   const output = join(folder, "output");
   const results = new Map(contenders.map(({ name }) => [name, []]));
   for (let round = 0; round <= rounds; round++) {
