@@ -14,9 +14,10 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "containers/pickle": ["bytes", "core"],
   "containers/tar": ["bytes", "core"],
   "containers/zip": ["bytes", "core"],
+  strides: ["bytes", "core"],
   shards: ["bytes", "core", "containers"],
   transforms: ["bytes", "core"],
-  "formats/pytorch": ["bytes", "core", "containers", "shards"],
+  "formats/pytorch": ["bytes", "core", "containers", "strides", "shards"],
   "formats/safetensors": ["bytes", "core", "containers", "shards"],
   "formats/index.ts": ["core", "formats"],
   convert: ["bytes", "core", "containers", "shards", "transforms"],
@@ -29,7 +30,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Rooms that run anywhere: no Node modules, and no packages. */
-const neutral = /^(bytes|core|containers|shards|transforms|formats|convert)\/|^(core|index)\.ts$/;
+const neutral = /^(bytes|core|containers|strides|shards|transforms|formats|convert)\/|^(core|index)\.ts$/;
 
 interface SourceFile {
   /** Path below `src`. */

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { bytesSource } from "../../src/core/source.ts";
-import { gathered, type StridedView } from "../../src/formats/pytorch/strided.ts";
+import { gathered, type StridedView } from "../../src/strides/strided.ts";
 
 /** A view, a read of some of its elements, and where in memory the read goes. */
 interface Read {

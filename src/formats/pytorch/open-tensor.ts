@@ -4,8 +4,8 @@ import { ConvertError } from "../../core/errors.ts";
 import { checkLimit } from "../../core/limits.ts";
 import { bytesSource, section } from "../../core/source.ts";
 import type { LazyTensor, StorageView } from "../../core/tensor.ts";
+import { gathered } from "../../strides/strided.ts";
 import { resolveBits } from "./lazy-bits.ts";
-import { gathered } from "./strided.ts";
 import type { TorchTensor } from "./torch-values.ts";
 
 /** A described tensor as a lazy one: bounds checked, strides resolved. Throws kind `malformed` where it leaves its storage. */

@@ -1,5 +1,5 @@
-import { createScratchPool, type Scratch } from "../../core/scratch.ts";
-import { type ByteSource, checkRange, type ReadRequest } from "../../core/source.ts";
+import { createScratchPool, type Scratch } from "../core/scratch.ts";
+import { type ByteSource, checkRange, type ReadRequest } from "../core/source.ts";
 import { type Axis, gatherBox } from "./gather-box.ts";
 
 /** A view of a storage: `offset` and `strides` in elements of `itemBytes`. */

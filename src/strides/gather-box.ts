@@ -1,6 +1,6 @@
-import { roundUp } from "../../bytes/size.ts";
-import type { Scratch } from "../../core/scratch.ts";
-import type { ByteSource, ReadRequest } from "../../core/source.ts";
+import { roundUp } from "../bytes/size.ts";
+import type { Scratch } from "../core/scratch.ts";
+import type { ByteSource, ReadRequest } from "../core/source.ts";
 
 /** One dimension of a box: how many steps, and how far one step goes in the storage and in the result, in bytes. */
 export interface Axis {
