@@ -69,7 +69,7 @@ export function buildProgram(
     .option("--allow <word>", "go on in spite of: unsafe-pickle, densify; repeatable", collect)
     .option("--force", "replace what is there already")
     .option("--dry-run", "print the plan and write nothing")
-    .option("--jobs <n>", "transfers at once (default: 2)")
+    .option("--jobs <n>", "transfers at once (default: 3)")
     .option("--buffer <size>", "buffer of one transfer (default: 8MiB)")
     .option("--limit <name=value>", "raise a limit, repeatable", collect)
     .option("--json", "one JSON document on standard output")

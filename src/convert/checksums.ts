@@ -14,7 +14,7 @@ interface PartChecksum {
 /** Works out checksums of payloads while they stream, whatever the order of the reads. */
 export interface ChecksumWatch {
   /** Takes note of a filled chunk. Throws kind `malformed` once a whole payload is seen that its container's checksum belies. */
-  observe(chunk: Chunk, bytes: Uint8Array): void;
+  observe(chunk: Chunk, bytes: Uint8Array): Promise<void>;
   /** The checksum of a payload that a late piece needs, once all of it was seen. */
   crc32Of(source: ByteSource): number | undefined;
 }
@@ -29,11 +29,11 @@ export function createChecksumWatch(plan: OutputPlan, context: RunContext): Chec
   const seen = new Map<ByteSource, PartChecksum[]>();
   const known = new Map<ByteSource, number>();
 
-  function observePart({ piece, from, to }: ChunkPart, bytes: Uint8Array): void {
+  async function observePart({ piece, from, to }: ChunkPart, bytes: Uint8Array): Promise<void> {
     if (piece.kind !== "payload") return;
     const { source, tensor } = piece;
     if (source.crc32 === undefined && !needed.has(source)) return;
-    const crc32 = context.crc32(bytes, 0);
+    const crc32 = await checksumOf(bytes, context);
     if (from === 0 && to === source.size) {
       settle(source, tensor, crc32);
       return;
@@ -57,16 +57,29 @@ export function createChecksumWatch(plan: OutputPlan, context: RunContext): Chec
   }
 
   return {
-    observe(chunk, bytes) {
+    async observe(chunk, bytes) {
       let at = 0;
       for (const part of chunk.parts) {
-        observePart(part, bytes.subarray(at, at + part.to - part.from));
+        await observePart(part, bytes.subarray(at, at + part.to - part.from));
         at += part.to - part.from;
       }
     },
     crc32Of: (source) => known.get(source),
   };
 }
+
+/** In slices, so that lanes whose transfers end meanwhile go on at once: a whole buffer takes longer than a read. */
+async function checksumOf(bytes: Uint8Array, context: RunContext): Promise<number> {
+  let checksum = 0;
+  for (let at = 0; at < bytes.length; at += sliceBytes) {
+    if (at > 0) await context.breathe();
+    checksum = context.crc32(bytes.subarray(at, at + sliceBytes), checksum);
+  }
+  return checksum;
+}
+
+/** Some 50 µs of work. */
+const sliceBytes = 256 * 1024;
 
 function compare(found: number, source: ByteSource, tensor: string): void {
   if (found === source.crc32) return;

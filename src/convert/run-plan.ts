@@ -75,13 +75,13 @@ async function stream(
     const bytes = buffer.subarray(0, chunk.size);
     await fill(chunk, bytes, context);
     if (chunk.parts.some(({ piece }) => piece.kind === "late")) {
-      checksums.observe(chunk, bytes);
+      await checksums.observe(chunk, bytes);
       fillLate(chunk, bytes, file, checksums);
       await file.sink.writeAt(bytes, chunk.position);
     } else {
       const written = file.sink.writeAt(bytes, chunk.position);
       // Checksums are worked out while the bytes are on their way; both have to be over before the buffer is reused.
-      await Promise.all([written, Promise.resolve().then(() => checksums.observe(chunk, bytes))]);
+      await allSettled([written, checksums.observe(chunk, bytes)]);
     }
     await errands.done(file);
     meter.add(chunk.size, file.planned.name);
@@ -111,7 +111,12 @@ async function stream(
   const lanes = Array.from({ length: folder.inOrder ? 1 : context.jobs }, () =>
     context.scratch.lend(context.bufferBytes, lane),
   );
-  const ends = await Promise.allSettled(lanes);
+  await allSettled(lanes);
+}
+
+/** Waits for all of them, and only then fails as the first that did: what they use is free afterwards. */
+async function allSettled(works: readonly Promise<unknown>[]): Promise<void> {
+  const ends = await Promise.allSettled(works);
   for (const end of ends) if (end.status === "rejected") throw end.reason;
 }
 

@@ -51,6 +51,8 @@ export interface RunContext {
   readonly whole: boolean;
   readonly scratch: Scratch;
   readonly crc32: Crc32;
+  /** Resolves once transfers that have ended meanwhile are served; for work between them that would hold them up. */
+  breathe(): Promise<void>;
   progress(step: Progress): void;
   warn(notice: Notice): void;
   /** Told what a file would have its loader import, even where reading it fails; throws kind `unsafe` to refuse it. */
@@ -67,6 +69,8 @@ export interface ContextOptions {
   readonly all?: boolean | undefined;
   /** A faster CRC-32 than the portable one. */
   readonly crc32?: Crc32 | undefined;
+  /** Gives way to ended transfers; by default it does not. */
+  readonly breathe?: (() => Promise<void>) | undefined;
   readonly onProgress?: ((step: Progress) => void) | undefined;
   readonly onNotice?: ((notice: Notice) => void) | undefined;
 }
@@ -77,10 +81,11 @@ export function createContext(options: ContextOptions = {}): RunContext {
     signal: options.signal,
     limits: { ...defaultLimits, ...options.limits },
     bufferBytes: options.bufferBytes ?? 8 * 1024 * 1024,
-    jobs: options.jobs ?? 2,
+    jobs: options.jobs ?? 3,
     whole: options.all ?? false,
     scratch: createScratchPool(),
     crc32: options.crc32 ?? crc32,
+    breathe: options.breathe ?? (() => Promise.resolve()),
     progress: options.onProgress ?? (() => undefined),
     warn: options.onNotice ?? (() => undefined),
   };

@@ -1,4 +1,3 @@
-import { crc32 } from "node:zlib";
 import { chooseStateDict } from "../convert/choose-state-dict.ts";
 import type { InspectOptions } from "../convert/inspect.ts";
 import { openModel } from "../convert/open-model.ts";
@@ -6,6 +5,7 @@ import { createContext } from "../core/context.ts";
 import type { TensorDict } from "../core/dict.ts";
 import { ConvertError } from "../core/errors.ts";
 import { builtinFormats } from "../formats/index.ts";
+import { platform } from "../node/platform.ts";
 import { resolveInput } from "./resolve-input.ts";
 
 /** How to open a path. */
@@ -22,7 +22,7 @@ export interface OpenModel {
 /** Opens a file or folder and keeps it open, to look at tensors one by one. */
 export async function open(path: string, options: OpenPathOptions = {}): Promise<OpenModel> {
   const input = resolveInput(path);
-  const context = createContext({ crc32, ...options });
+  const context = createContext({ ...platform, ...options });
   try {
     const { checkpoint, name } = await openModel(
       input,

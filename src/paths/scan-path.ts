@@ -1,10 +1,10 @@
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { crc32 } from "node:zlib";
 import type { ModelInput } from "../convert/open.ts";
 import { type ScanOptions, type ScanReport, scanFiles, scanModel } from "../convert/scan.ts";
 import type { Format } from "../core/format.ts";
 import { inputFolder } from "../node/input-folder.ts";
+import { platform } from "../node/platform.ts";
 import { systemError } from "../node/system-errors.ts";
 import { resolveInput } from "./resolve-input.ts";
 
@@ -14,7 +14,7 @@ export async function scanPath(
   formats: readonly Format[],
   options: ScanOptions = {},
 ): Promise<ScanReport> {
-  const all = { crc32, ...options };
+  const all = { ...platform, ...options };
   if (isFolder(path)) return scanFiles(path, filesBelow(path), formats, all);
   const input = resolveInput(path);
   try {
