@@ -39,6 +39,20 @@ export type {
   Probe,
   ScanFindings,
 } from "./core/format.ts";
+export {
+  type ConstantTensor,
+  type Dimension,
+  type GraphAttribute,
+  type GraphBody,
+  type GraphNode,
+  type GraphValue,
+  graphDict,
+  graphOf,
+  intAttribute,
+  intsAttribute,
+  type OperatorGraph,
+  type OperatorSet,
+} from "./core/graph.ts";
 export { defaultLimits, type Limits } from "./core/limits.ts";
 export type { OutputPlan, Piece, PlannedFile } from "./core/plan.ts";
 export type { Scratch } from "./core/scratch.ts";

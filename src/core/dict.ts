@@ -16,7 +16,7 @@ export interface TensorDict {
   readonly aliases: ReadonlyMap<string, string>;
   /** What stood among the tensors and is none; it stays behind, and is reported. */
   readonly leftovers: readonly Leftover[];
-  /** What the input carries beyond that, by format id; only that format looks inside. */
+  /** What the input carries beyond that, by format id, where only that format looks inside; or the graph of `graphOf`. */
   readonly extras: ReadonlyMap<string, unknown>;
 }
 
