@@ -16,7 +16,7 @@ export async function scanPath(
 ): Promise<ScanReport> {
   const all = { ...platform, ...options };
   if (isFolder(path)) return scanFiles(path, filesBelow(path), formats, all);
-  const input = resolveInput(path);
+  const input = await resolveInput(path);
   try {
     return await scanModel(input, formats, all);
   } finally {

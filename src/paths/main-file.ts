@@ -1,0 +1,73 @@
+import type { Notice } from "../core/context.ts";
+import { ConvertError } from "../core/errors.ts";
+import { parseShardName } from "../shards/naming.ts";
+
+/** Names the parts of a distributed checkpoint and which bytes are where; other files of training often lie beside it. */
+const distributedMetadata = ".metadata";
+
+/** In the order of the Hub's loaders: safetensors before pickles, and of each kind an index before a single file. */
+const preferences: readonly ((name: string) => boolean)[] = [
+  (name) => name.endsWith(".safetensors.index.json"),
+  (name) => name.endsWith(".safetensors"),
+  (name) => name.endsWith(".bin.index.json"),
+  (name) => name === distributedMetadata,
+  (name) => name.endsWith(".bin"),
+  (name) => /\.(pth|pt|ckpt)$/.test(name),
+];
+
+/** The file that stands for the model in a folder, of the sorted names there; `folder` is what a person calls it. */
+export function mainFile(
+  names: readonly string[],
+  folder: string,
+  onNotice: (notice: Notice) => void,
+): string {
+  for (const prefers of preferences) {
+    const found = names.filter(
+      (name) => prefers(name) && (!name.startsWith(".") || name === distributedMetadata),
+    );
+    const [first] = found;
+    if (first === undefined) continue;
+    const usual = found.find((name) =>
+      /^(model|pytorch_model|diffusion_pytorch_model|adapter_model)\./.test(name),
+    );
+    if (found.length > 1 && usual === undefined) refuseChoice(found, folder);
+    const chosen = usual ?? first;
+    warnOfHidden(chosen, names, onNotice);
+    return chosen;
+  }
+  if (names.some((name) => name.endsWith(".distcp"))) {
+    throw new ConvertError(
+      "io",
+      "the folder holds parts of a distributed checkpoint, but not its .metadata",
+      {
+        file: folder,
+        hint: "copy that file too; some tools leave out names that start with a dot",
+      },
+    );
+  }
+  throw new ConvertError("io", "the folder holds no model", {
+    file: folder,
+    hint: "expected .safetensors, .bin, .pth, .pt or .ckpt files, or an index of them",
+  });
+}
+
+function refuseChoice(found: readonly string[], folder: string): never {
+  const shards = found.filter((name) => parseShardName(name) !== undefined);
+  const hint =
+    shards.length === found.length ? "these are shards, but their index is missing" : "give the path of one";
+  throw new ConvertError(
+    "usage",
+    `the folder holds ${found.length} models: ${found.slice(0, 5).join(", ")}`,
+    { file: folder, hint },
+  );
+}
+
+/** An index and a single file of the same name: loaders differ in which one they take. */
+function warnOfHidden(chosen: string, names: readonly string[], onNotice: (notice: Notice) => void): void {
+  const single = chosen.replace(/\.index\.json$/, "");
+  if (single === chosen || !names.includes(single)) return;
+  onNotice({
+    code: "hidden-by-index",
+    message: `the folder has both ${chosen} and ${single}; the index is read`,
+  });
+}
