@@ -14,9 +14,9 @@ const folder = process.env.TENSORFERRY_BENCH_DIR ?? join(here, "..", ".bench");
 const cli = join(here, "..", "dist", "cli", "main.js");
 const rounds = Number(process.env.TENSORFERRY_BENCH_ROUNDS ?? 5);
 
-function checkpoint(name) {
+function checkpoint(name, extension = "pth") {
   mkdirSync(folder, { recursive: true });
-  const path = join(folder, `${name}.pth`);
+  const path = join(folder, `${name}.${extension}`);
   if (!existsSync(path))
     execFileSync(python, [join(here, "bench", "generate.py"), name, path], { stdio: "inherit" });
   return path;
@@ -76,18 +76,18 @@ const cp = (input) => ({
   name: "cp --reflink=never",
   command: (output) => ["cp", "--reflink=never", input, output],
 });
-const ferry = (input, name = "tensorferry", ...more) => ({
+const ferryTo = (extension, input, name) => ({
   name,
   command: (output) => [
     process.execPath,
     cli,
     "convert",
     input,
-    join(output, "model.safetensors"),
+    join(output, `model.${extension}`),
     "--quiet",
-    ...more,
   ],
 });
+const ferry = (input, name = "tensorferry") => ferryTo("safetensors", input, name);
 const shards = (input) => ({
   name: "tensorferry, shards of 500 MB",
   command: (output) => [
@@ -129,6 +129,38 @@ const cases = {
       `70,000 tensors, ${size(input)}`,
       compare([cp(input), inspect, ferry(input, "convert"), torch(input)], input),
     );
+  },
+  "200000-tensors"() {
+    const input = checkpoint("200000-tensors");
+    const inspect = {
+      name: "inspect --json",
+      command: () => [process.execPath, cli, "inspect", input, "--json"],
+    };
+    const contenders = [
+      cp(input),
+      inspect,
+      ferryTo("safetensors", input, "convert to safetensors"),
+      ferryTo("pth", input, "convert to .pth"),
+      torch(input),
+    ];
+    print(`200,000 tensors, ${size(input)}`, compare(contenders, input));
+  },
+  legacy() {
+    const input = checkpoint("2gb-legacy");
+    print(`PyTorch legacy stream to safetensors, ${size(input)}`, compare([cp(input), ferry(input)], input));
+  },
+  "to-pth"() {
+    const input = checkpoint("2gb-safetensors", "safetensors");
+    print(
+      `safetensors to .pth, ${size(input)}`,
+      compare([cp(input), ferryTo("pth", input, "tensorferry")], input),
+    );
+  },
+  strided() {
+    for (const name of ["strided", "permuted"]) {
+      const input = checkpoint(name);
+      print(`${name} tensor, ${size(input)}`, compare([cp(input), ferry(input), torch(input)], input));
+    }
   },
   "2gb"() {
     const input = checkpoint("2gb");

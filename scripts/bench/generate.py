@@ -39,12 +39,38 @@ def many(count):
     return collections.OrderedDict((f"layers.{i // 10}.part{i % 10}.weight", torch.full((4,), float(i))) for i in range(count))
 
 
+def strided():
+    """A transposed matrix of 2 GB: neighbours of a row lie 89 kB apart."""
+    return {"weight": random_bits((22360, 22360)).t()}
+
+
+def permuted():
+    """Images whose channels lie together, shown with the channels first."""
+    return {"weight": random_bits((2048, 64, 64, 60)).permute(0, 3, 1, 2)}
+
+
+def save_safetensors(tensors, path):
+    from safetensors.torch import save_file
+
+    save_file(tensors, path, metadata={"format": "pt"})
+
+
+def save_legacy(tensors, path):
+    torch.save(tensors, path, _use_new_zipfile_serialization=False)
+
+
 CASES = {
-    "2gb": lambda: transformer(2_000_000_000),
-    "8gb": lambda: transformer(8_000_000_000),
-    "one-4gib": lambda: {"weight": random_bits((2**30,))},
-    "70000-tensors": lambda: many(70_000),
+    "2gb": (lambda: transformer(2_000_000_000), torch.save),
+    "2gb-legacy": (lambda: transformer(2_000_000_000), save_legacy),
+    "2gb-safetensors": (lambda: transformer(2_000_000_000), save_safetensors),
+    "8gb": (lambda: transformer(8_000_000_000), torch.save),
+    "one-4gib": (lambda: {"weight": random_bits((2**30,))}, torch.save),
+    "strided": (strided, torch.save),
+    "permuted": (permuted, torch.save),
+    "70000-tensors": (lambda: many(70_000), torch.save),
+    "200000-tensors": (lambda: many(200_000), torch.save),
 }
 
 torch.manual_seed(0)
-torch.save(CASES[sys.argv[1]](), sys.argv[2])
+make, save = CASES[sys.argv[1]]
+save(make(), sys.argv[2])

@@ -87,13 +87,12 @@ async function stream(
     meter.add(chunk.size, file.planned.name);
   }
 
-  /** One wide chunk at a time, in memory that goes back to the pool. */
-  let wideTurn: Promise<unknown> = Promise.resolve();
+  /** Two wide chunks at a time, whose memory goes back to the pool: one is filled while the other is written. */
+  const wideTurns: Promise<unknown>[] = [Promise.resolve(), Promise.resolve()];
   function carryWide(errand: Errand): Promise<void> {
-    const mine = wideTurn.then(() =>
-      context.scratch.lend(errand.chunk.size, (buffer) => carry(errand, buffer)),
-    );
-    wideTurn = mine.catch(() => undefined);
+    const turn = wideTurns.shift() as Promise<unknown>;
+    const mine = turn.then(() => context.scratch.lend(errand.chunk.size, (buffer) => carry(errand, buffer)));
+    wideTurns.push(mine.catch(() => undefined));
     return mine;
   }
 

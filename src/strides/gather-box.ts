@@ -1,6 +1,7 @@
 import { roundUp } from "../bytes/size.ts";
 import type { Scratch } from "../core/scratch.ts";
 import type { ByteSource, ReadRequest } from "../core/source.ts";
+import { scatter } from "./scatter.ts";
 
 /** One dimension of a box: how many steps, and how far one step goes in the storage and in the result, in bytes. */
 export interface Axis {
@@ -13,8 +14,10 @@ export interface Axis {
 const maxSpanBytes = 1024 * 1024;
 /** Reading on over a gap of this size takes as long as beginning a new read. */
 const cheapGapBytes = 12 * 1024;
-/** Runs gathered before they are spread: small enough for a processor's cache. */
-const batchBytes = 256 * 1024;
+/** A read that is worth its call, and short enough to be made at once (see "small reads" in docs/architecture.md). */
+const runBytes = 16 * 1024;
+/** Runs gathered before they are spread: they have to stay in a processor's second cache. */
+const batchBytes = 512 * 1024;
 
 /**
  * Fills `target` with the elements of a box whose first lies at byte `start` of `storage`. The smallest strides make
@@ -29,20 +32,56 @@ export async function gatherBox(
   request: ReadRequest & { scratch: Scratch },
 ): Promise<void> {
   const sorted = [...axes].sort((a, b) => a.from - b.from);
-  const inner = spanAxes(sorted, itemBytes);
-  const spanBytes = inner.reduce((sum, axis) => sum + (axis.size - 1) * axis.from, itemBytes);
-  const batch = planBatch(sorted[inner.length] ?? { size: 1, from: spanBytes, to: 0 }, spanBytes);
-  const outer = sorted.slice(inner.length + 1);
-  await request.scratch.lend(roundUp(batch.bytes, 4), async (buffer) => {
-    for (const { from, to } of walk(outer, start)) {
+  const straight = sorted.find(
+    (axis) => axis.from === itemBytes && axis.to === itemBytes && axis.size * itemBytes > cheapGapBytes,
+  );
+  if (straight) {
+    const length = straight.size * itemBytes;
+    for (const { from, to } of walk(without(sorted, [straight]), start))
+      await storage.readInto(target.subarray(to, to + length), from, request);
+    return;
+  }
+  const box = planBox(sorted, itemBytes);
+  await request.scratch.lend(roundUp(box.batch.bytes, 4), async (buffer) => {
+    for (const { from, to } of walk(box.outer, start)) {
+      for (const { span, from: cutFrom, to: cutTo } of cuts(box))
+        await gatherSpans(storage, from + cutFrom, to + cutTo, span);
+    }
+
+    async function gatherSpans(
+      storage: ByteSource,
+      start: number,
+      at: number,
+      span: readonly Axis[],
+    ): Promise<void> {
+      const { batch } = box;
       for (let first = 0; first < batch.axis.size; first += batch.count) {
         const count = Math.min(batch.count, batch.axis.size - first);
-        await readBatch(storage, from + first * batch.axis.from, count, batch, buffer, request);
-        const spread = [...inner, { size: count, from: batch.step, to: batch.axis.to }];
-        scatter(buffer, target, to + first * batch.axis.to, spread, itemBytes);
+        await readBatch(
+          storage,
+          start + first * batch.axis.from,
+          count,
+          lengthOf(span, itemBytes),
+          batch,
+          buffer,
+          request,
+        );
+        const spread = [...span, { size: count, from: batch.step, to: batch.axis.to }];
+        scatter(buffer, target, at + first * batch.axis.to, spread, itemBytes);
       }
     }
   });
+}
+
+/** How a box is taken apart. */
+interface BoxPlan {
+  /** The axes of a span that are there as a whole. */
+  readonly inner: readonly Axis[];
+  /** One more axis of the span, of which it has `cutSteps` at a time. */
+  readonly cut: Axis | undefined;
+  readonly cutSteps: number;
+  readonly batch: Batch;
+  readonly outer: readonly Axis[];
 }
 
 /** How spans are brought together. */
@@ -52,26 +91,75 @@ interface Batch {
   readonly count: number;
   /** From one span to the next in the scratch buffer, in bytes. */
   readonly step: number;
-  readonly spanBytes: number;
   /** Whether one read covers them all, gaps included. */
   readonly joined: boolean;
   /** Bytes of the scratch buffer. */
   readonly bytes: number;
 }
 
-function planBatch(axis: Axis, spanBytes: number): Batch {
+/**
+ * Spans are as long as one read may be, if that brings neighbours of the result together. Otherwise they are just
+ * long enough, so that many of them fit the batch along the axis in which the result has its neighbours.
+ */
+function planBox(sorted: readonly Axis[], itemBytes: number): BoxPlan {
+  const long = spanAxes(sorted, itemBytes, maxSpanBytes);
+  const near = sorted.reduce<Axis | undefined>(
+    (best, axis) => (best && best.to <= axis.to ? best : axis),
+    undefined,
+  );
+  if (near === undefined || long.includes(near) || long.length === sorted.length) {
+    const batch = planBatch(sorted[long.length], lengthOf(long, itemBytes));
+    return { inner: long, cut: undefined, cutSteps: 1, batch, outer: sorted.slice(long.length + 1) };
+  }
+  const inner = spanAxes(sorted, itemBytes, runBytes);
+  const length = lengthOf(inner, itemBytes);
+  const next = sorted[inner.length];
+  const steps = next === undefined || next === near ? 1 : stepsWithin(next, length);
+  const cut = steps > 1 ? next : undefined;
+  const span = cut ? [...inner, { ...cut, size: steps }] : inner;
+  return {
+    inner,
+    cut,
+    cutSteps: steps,
+    batch: planBatch(near, lengthOf(span, itemBytes)),
+    outer: without(sorted, [...span, near, ...(cut ? [cut] : [])]),
+  };
+}
+
+/** How many steps of an axis continue a span up to the length of a run; 1 where its gaps are too wide to read over. */
+function stepsWithin(axis: Axis, length: number): number {
+  if (axis.from - length > cheapGapBytes) return 1;
+  return Math.max(1, Math.min(axis.size, Math.floor((runBytes - length) / axis.from) + 1));
+}
+
+function planBatch(axis: Axis = { size: 1, from: 0, to: 0 }, spanBytes: number): Batch {
   const joined = axis.from - spanBytes <= cheapGapBytes;
   const step = joined ? axis.from : roundUp(spanBytes, 4);
   const room = joined ? maxSpanBytes : batchBytes;
   const count = Math.min(axis.size, Math.max(1, Math.floor((room - spanBytes) / Math.max(1, step)) + 1));
-  return { axis, count, step, spanBytes, joined, bytes: spanBytes + (count - 1) * step };
+  return { axis, count, step, joined, bytes: spanBytes + (count - 1) * step };
+}
+
+/** The spans that lie along the axis that is cut; one, where none is. */
+function* cuts({
+  inner,
+  cut,
+  cutSteps,
+}: BoxPlan): Iterable<{ readonly span: readonly Axis[]; from: number; to: number }> {
+  if (cut === undefined) yield { span: inner, from: 0, to: 0 };
+  else
+    for (let first = 0; first < cut.size; first += cutSteps) {
+      const size = Math.min(cutSteps, cut.size - first);
+      yield { span: [...inner, { ...cut, size }], from: first * cut.from, to: first * cut.to };
+    }
 }
 
 async function readBatch(
   storage: ByteSource,
   start: number,
   count: number,
-  { axis, step, spanBytes, joined }: Batch,
+  spanBytes: number,
+  { axis, step, joined }: Batch,
   buffer: Uint8Array,
   request: ReadRequest,
 ): Promise<void> {
@@ -90,80 +178,35 @@ function* walk(
   axes: readonly Axis[],
   start: number,
 ): Iterable<{ readonly from: number; readonly to: number }> {
-  const [last, ...others] = [...axes].reverse();
+  const last = axes.at(-1);
   if (last === undefined) {
     yield { from: start, to: 0 };
     return;
   }
-  for (const { from, to } of walk(others.reverse(), start)) {
+  for (const { from, to } of walk(axes.slice(0, -1), start)) {
     for (let step = 0; step < last.size; step++)
       yield { from: from + step * last.from, to: to + step * last.to };
   }
 }
 
-/** As many of the axes, smallest stride first, as one read can cover without being long or crossing wide gaps. */
-function spanAxes(axes: readonly Axis[], itemBytes: number): readonly Axis[] {
+/** As many of the axes, smallest stride first, as one read of `most` bytes can cover without crossing wide gaps. */
+function spanAxes(axes: readonly Axis[], itemBytes: number, most: number): readonly Axis[] {
   let span = itemBytes;
-  let useful = itemBytes;
   let count = 0;
   for (const axis of axes) {
     if (axis.from - span > cheapGapBytes) break;
     span += (axis.size - 1) * axis.from;
-    if (axis.from > 0) useful *= axis.size;
-    if (span > Math.max(maxSpanBytes, useful)) break;
+    if (span > most) break;
     count++;
   }
   return axes.slice(0, count);
 }
 
-/** Moves the elements of a span to their places. Floats travel as integers: a float copy may change a NaN's bits. */
-function scatter(
-  span: Uint8Array,
-  target: Uint8Array,
-  to: number,
-  axes: readonly Axis[],
-  itemBytes: number,
-): void {
-  const unit = Math.min(itemBytes, 4);
-  const source = wordsOf(span, unit);
-  const sink = wordsOf(target, unit);
-  const units = itemBytes / unit;
-  // The innermost loop writes what lies together.
-  const ordered = axes.map(({ size, from, to: step }) => ({ size, from: from / unit, to: step / unit }));
-  ordered.sort((a, b) => a.to - b.to);
-
-  function move(depth: number, fromAt: number, toAt: number): void {
-    const axis = ordered[depth];
-    if (axis === undefined) {
-      for (let index = 0; index < units; index++) sink[toAt + index] = source[fromAt + index] as number;
-    } else if (depth === 0) moveRow(axis, fromAt, toAt);
-    else
-      for (let step = 0; step < axis.size; step++)
-        move(depth - 1, fromAt + step * axis.from, toAt + step * axis.to);
-  }
-
-  function moveRow({ size, from, to: step }: Axis, fromAt: number, toAt: number): void {
-    for (let index = 0; index < units; index++) {
-      let read = fromAt + index;
-      let write = toAt + index;
-      for (let count = 0; count < size; count++) {
-        sink[write] = source[read] as number;
-        read += from;
-        write += step;
-      }
-    }
-  }
-
-  if (ordered.length === 0) move(0, 0, to / unit);
-  else move(ordered.length - 1, 0, to / unit);
+/** Bytes from the first to the last element of a box in its storage. */
+function lengthOf(axes: readonly Axis[], itemBytes: number): number {
+  return axes.reduce((sum, axis) => sum + (axis.size - 1) * axis.from, itemBytes);
 }
 
-/** The same bytes as machine words of 1, 2 or 4 bytes. */
-function wordsOf(
-  { buffer, byteOffset, length }: Uint8Array,
-  unit: number,
-): Uint8Array | Uint16Array | Uint32Array {
-  if (unit === 1) return new Uint8Array(buffer, byteOffset, length);
-  if (unit === 2) return new Uint16Array(buffer, byteOffset, Math.floor(length / 2));
-  return new Uint32Array(buffer, byteOffset, Math.floor(length / 4));
+function without(axes: readonly Axis[], taken: readonly Axis[]): readonly Axis[] {
+  return axes.filter((axis) => !taken.includes(axis));
 }

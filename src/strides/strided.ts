@@ -104,7 +104,8 @@ function nextBox(
 }
 
 const longRun = 16 * 1024;
-const maxPreferredBytes = 48 * 1024 * 1024;
+/** Two reads of this size are under way at once, one being filled and one being written. */
+const maxPreferredBytes = 40 * 1024 * 1024;
 
 /**
  * A transposed view gives, to each read, a run as long as the rows that were asked for are many. As many as make
@@ -112,14 +113,14 @@ const maxPreferredBytes = 48 * 1024 * 1024;
  */
 function preferredBytes(dims: readonly Dimension[], itemBytes: number, size: number): number | undefined {
   let below = itemBytes;
-  let nearest: { readonly stride: number; readonly rowBytes: number } | undefined;
+  let nearest: { readonly extent: number; readonly stride: number; readonly rowBytes: number } | undefined;
   for (const { size: extent, stride } of [...dims].reverse()) {
     if (stride > 0 && (nearest === undefined || stride < nearest.stride))
-      nearest = { stride, rowBytes: below };
+      nearest = { extent, stride, rowBytes: below };
     below *= extent;
   }
   if (nearest === undefined || nearest.rowBytes === itemBytes) return undefined;
-  const rows = Math.ceil(longRun / (nearest.stride * itemBytes));
+  const rows = Math.min(nearest.extent, Math.ceil(longRun / (nearest.stride * itemBytes)));
   const wanted = Math.min(size, rows * nearest.rowBytes, maxPreferredBytes);
   // Whole rows, so that no run is cut in two.
   return Math.max(1, Math.floor(wanted / nearest.rowBytes)) * nearest.rowBytes;
