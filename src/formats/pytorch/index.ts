@@ -7,7 +7,8 @@ export const pytorch: Format = {
   id: "pytorch",
   title: "PyTorch (torch.save)",
   extensions: [".pth", ".pt", ".bin", ".ckpt", ".pkl"],
-  storable: new Set(dtypes.filter((dtype) => !dtype.startsWith("F6_"))),
+  // torch has no types of six bits, and its integers below eight are shells.
+  storable: new Set(dtypes.filter((dtype) => !/^(F6_|[UI][24]$)/.test(dtype))),
   sharesStorage: true,
   holdsMetadata: false,
   folderStem: "pytorch_model",
