@@ -23,8 +23,10 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "formats/safetensors": ["bytes", "core", "containers", "shards"],
   "formats/index.ts": ["core", "formats"],
   convert: ["bytes", "core", "containers", "shards", "transforms"],
+  web: ["bytes", "core"],
+  hub: ["bytes", "core", "web"],
   node: ["bytes", "core"],
-  paths: ["core", "shards", "convert", "node", "formats/index.ts"],
+  paths: ["core", "shards", "convert", "web", "hub", "node", "formats/index.ts"],
   "core.ts": ["core", "shards", "transforms", "convert"],
   "index.ts": ["core.ts", "formats"],
   "node.ts": ["index.ts", "convert", "node", "paths", "formats/index.ts"],
@@ -32,7 +34,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Rooms that run anywhere: no Node modules, and no packages. */
-const neutral = /^(bytes|core|containers|strides|shards|transforms|formats|convert)\/|^(core|index)\.ts$/;
+const neutral =
+  /^(bytes|core|containers|strides|shards|transforms|formats|convert|web|hub)\/|^(core|index)\.ts$/;
 
 interface SourceFile {
   /** Path below `src`. */

@@ -2,7 +2,7 @@ import type { InspectReport, TensorReport } from "../convert/inspect.ts";
 import { formatBytes } from "../core/words.ts";
 import { inspect } from "../node.ts";
 import { type Console, printable } from "./console.ts";
-import { reportNotices } from "./notices.ts";
+import { reportNotices, reportTraffic } from "./notices.ts";
 import { parseLimits } from "./options.ts";
 import { type Column, formatTable } from "./table.ts";
 
@@ -28,7 +28,10 @@ export async function inspectCommand(
     limits: parseLimits(flags.limit),
     signal,
   });
-  if (!flags.quiet) reportNotices(report.notices, console);
+  if (!flags.quiet) {
+    reportNotices(report.notices, console);
+    reportTraffic(report.traffic, console);
+  }
   console.out(flags.json ? `${JSON.stringify(report)}\n` : textReport(report, console));
 }
 

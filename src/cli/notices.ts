@@ -1,5 +1,14 @@
+import type { Traffic } from "../convert/open.ts";
 import type { Notice } from "../core/context.ts";
+import { formatBytes } from "../core/words.ts";
 import { type Console, printable } from "./console.ts";
+
+/** What reading over a network has cost, on standard error; nothing for a file on disk. */
+export function reportTraffic(traffic: Traffic | undefined, console: Console): void {
+  if (traffic === undefined) return;
+  const requests = traffic.requests === 1 ? "1 request" : `${traffic.requests} requests`;
+  console.err(`fetched ${formatBytes(traffic.bytes)} in ${requests}\n`);
+}
 
 const shownOfAKind = 5;
 

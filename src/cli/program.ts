@@ -18,6 +18,7 @@ const inspectExamples = `
 Examples:
   tensorferry inspect model.pth
   tensorferry inspect out/                                  the model in a folder
+  tensorferry inspect hf://owner/name                       on the Hub, without downloading it
   tensorferry inspect model.pth --json | jq '.tensors[].name'
 `;
 
@@ -25,6 +26,7 @@ const scanExamples = `
 Examples:
   tensorferry scan model.pth
   tensorferry scan downloads/                               every file in a folder and below
+  tensorferry scan hf://owner/name                          before downloading it
   tensorferry scan model.pth --strict && python load.py     load only what is known to be harmless
   tensorferry scan model.pth --json | jq '.globals[] | select(.verdict != "clean")'
 
@@ -51,7 +53,7 @@ export function buildProgram(
   program
     .command("convert")
     .description("convert a checkpoint; formats are known by content, and by the output's extension")
-    .argument("<input>", "file, folder or index")
+    .argument("<input>", "file, folder, index or address")
     .argument("<output>", "file, or a folder if it ends in / or exists")
     .option("--from <format>", "read the input as this format")
     .option("--to <format>", "write this format, whatever the extension says")
@@ -84,7 +86,7 @@ export function buildProgram(
   program
     .command("inspect")
     .description("list names, dtypes, shapes and sizes; reads headers only")
-    .argument("<input>", "file, folder or index")
+    .argument("<input>", "file, folder, index or address")
     .option("--from <format>", "read the input as this format")
     .option("--select <path>", "which state dict of a checkpoint")
     .option("--limit <name=value>", "raise a limit, repeatable", collect)

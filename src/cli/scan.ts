@@ -3,7 +3,7 @@ import type { Verdict } from "../core/verdict.ts";
 import { scan } from "../node.ts";
 import { type Console, printable } from "./console.ts";
 import { exitCodeOf } from "./exit.ts";
-import { reportNotices } from "./notices.ts";
+import { reportNotices, reportTraffic } from "./notices.ts";
 import { parseLimits } from "./options.ts";
 import { type Column, formatTable } from "./table.ts";
 
@@ -23,7 +23,10 @@ export async function scanCommand(
   signal: AbortSignal,
 ): Promise<number> {
   const report = await scan(input, { limits: parseLimits(flags.limit), signal });
-  if (!flags.quiet) reportNotices(report.notices, console);
+  if (!flags.quiet) {
+    reportNotices(report.notices, console);
+    reportTraffic(report.traffic, console);
+  }
   console.out(flags.json ? `${JSON.stringify(jsonReport(report))}\n` : textReport(report, flags, console));
   return exitCode(report, flags.strict ?? false);
 }
@@ -34,8 +37,8 @@ function exitCode({ verdict, failure }: ScanReport, strict: boolean): number {
   return strict && verdict !== "clean" ? exitCodeOf("unsafe") : 0;
 }
 
-function jsonReport({ path, verdict, globals, notices }: ScanReport): object {
-  return { path, verdict, globals, notices };
+function jsonReport({ path, verdict, globals, notices, traffic }: ScanReport): object {
+  return { path, verdict, globals, notices, traffic };
 }
 
 const columns: readonly Column[] = [

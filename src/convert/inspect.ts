@@ -4,7 +4,7 @@ import { type DType, elementCount } from "../core/dtype.ts";
 import type { Format } from "../core/format.ts";
 import { tiedTo } from "../transforms/tied.ts";
 import { chooseStateDict, isAmbiguous } from "./choose-state-dict.ts";
-import type { ModelInput } from "./open.ts";
+import type { ModelInput, Traffic } from "./open.ts";
 import { openModel } from "./open-model.ts";
 import { noteGlobals } from "./unsafe.ts";
 
@@ -41,6 +41,8 @@ export interface InspectReport {
   readonly metadata: Readonly<Record<string, string>>;
   /** What lies beside the tensors. */
   readonly extras: readonly Leftover[];
+  /** Set for an input that came over a network. */
+  readonly traffic?: Traffic;
   readonly notices: readonly Notice[];
 }
 
@@ -73,6 +75,7 @@ export async function inspectModel(
     container,
     stateDicts: candidates.map(({ path, tensorCount, bytes }) => ({ path, tensors: tensorCount, bytes })),
     notices,
+    ...(input.traffic === undefined ? {} : { traffic: input.traffic }),
   };
   const chosen =
     options.select === undefined && isAmbiguous(model.checkpoint)

@@ -12,6 +12,15 @@ export interface ModelInput {
   readonly name: string;
   /** What finding the file gave occasion to say. */
   readonly notices?: readonly Notice[] | undefined;
+  /** Set where the files come over a network: what that has cost so far. */
+  readonly traffic?: Traffic | undefined;
+}
+
+/** The cost of reading over a network. */
+export interface Traffic {
+  readonly requests: number;
+  /** Bytes received, without headers. */
+  readonly bytes: number;
 }
 
 /** How to take a file whose kind is given, or to be found out. */

@@ -5,7 +5,14 @@ import { checkLimit } from "../core/limits.ts";
 import { type ByteSource, readBytes } from "../core/source.ts";
 import { type GlobalUse, type Verdict, worse } from "../core/verdict.ts";
 import { parseShardIndex } from "../shards/index-file.ts";
-import { detectFormat, formatByExtension, type ModelInput, openSource, probeSource } from "./open.ts";
+import {
+  detectFormat,
+  formatByExtension,
+  type ModelInput,
+  openSource,
+  probeSource,
+  type Traffic,
+} from "./open.ts";
 import { looksLikeIndex } from "./open-model.ts";
 import { noteGlobals } from "./unsafe.ts";
 
@@ -19,6 +26,8 @@ export interface ScanReport {
   readonly notices: readonly Notice[];
   /** Why a part could not be read, if there is one: then the list may lack something. */
   readonly failure: ConvertError | undefined;
+  /** Set for an input that came over a network. */
+  readonly traffic?: Traffic;
 }
 
 /** What a scan may be told. */
@@ -41,7 +50,8 @@ export async function scanModel(
   } else {
     collection.take(await scanFile(input, formats, context));
   }
-  return collection.report(source.name);
+  const report = collection.report(source.name);
+  return input.traffic === undefined ? report : { ...report, traffic: input.traffic };
 }
 
 /** Scans files one by one and judges them as a whole; those of no known kind are passed over. */

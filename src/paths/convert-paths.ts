@@ -33,7 +33,7 @@ export async function planPaths(
   formats: readonly Format[],
   options: ConvertPathOptions = {},
 ): Promise<PlannedPathConversion> {
-  const input = await resolveInput(from);
+  const input = await resolveInput(from, options.signal);
   const output = resolveOutput(to, options.force ?? false);
   const planned: PlannedConversion = await planConversion(input, output, formats, {
     ...platform,
@@ -74,7 +74,7 @@ export async function inspectPath(
   formats: readonly Format[],
   options: InspectOptions = {},
 ): Promise<InspectReport> {
-  const input = await resolveInput(path);
+  const input = await resolveInput(path, options.signal);
   try {
     return await inspectModel(input, formats, { ...platform, ...options });
   } finally {

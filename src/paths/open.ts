@@ -21,7 +21,7 @@ export interface OpenModel {
 
 /** Opens a file or folder and keeps it open, to look at tensors one by one. */
 export async function open(path: string, options: OpenPathOptions = {}): Promise<OpenModel> {
-  const input = await resolveInput(path);
+  const input = await resolveInput(path, options.signal);
   const context = createContext({ ...platform, ...options });
   try {
     const { checkpoint, name } = await openModel(

@@ -5,12 +5,14 @@ import type { Notice } from "../core/context.ts";
 import { inputFolder } from "../node/input-folder.ts";
 import { systemError } from "../node/system-errors.ts";
 import { mainFile } from "./main-file.ts";
+import { isRemote, resolveRemote } from "./resolve-remote.ts";
 
 /**
- * What a path on the command line means: a file, or the model in a folder. Throws kind `io` where nothing is there,
+ * What a path on the command line means: a file, the model in a folder, or an address (`https://`, `hf://`). Throws kind `io` where nothing is there,
  * `usage` where a folder holds several models.
  */
-export async function resolveInput(path: string): Promise<ModelInput> {
+export async function resolveInput(path: string, signal?: AbortSignal): Promise<ModelInput> {
+  if (isRemote(path)) return resolveRemote(path, signal);
   const stats = stat(path);
   if (!stats.isDirectory()) return { folder: inputFolder(dirname(path)), name: basename(path) };
   const names = readdirSync(path).sort();
