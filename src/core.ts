@@ -7,6 +7,7 @@ export {
   type PlannedConversion,
   planConversion,
 } from "./convert/convert.ts";
+export { type DiffOptions, type DiffReport, diffModels, type TensorDifference } from "./convert/diff.ts";
 export {
   type InspectOptions,
   type InspectReport,

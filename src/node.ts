@@ -1,4 +1,5 @@
 import type { ConvertResult } from "./convert/convert.ts";
+import type { DiffOptions, DiffReport } from "./convert/diff.ts";
 import type { InspectOptions, InspectReport } from "./convert/inspect.ts";
 import type { ScanOptions, ScanReport } from "./convert/scan.ts";
 import { builtinFormats } from "./formats/index.ts";
@@ -9,6 +10,7 @@ import {
   type PlannedPathConversion,
   planPaths,
 } from "./paths/convert-paths.ts";
+import { diffPaths } from "./paths/diff-paths.ts";
 import { scanPath } from "./paths/scan-path.ts";
 
 export * from "./index.ts";
@@ -37,4 +39,9 @@ export function inspect(path: string, options?: InspectOptions): Promise<Inspect
 /** Lists what loading a file or folder in Python would run, and judges it; nothing is run. */
 export function scan(path: string, options?: ScanOptions): Promise<ScanReport> {
   return scanPath(path, builtinFormats, options);
+}
+
+/** Compares two files or folders tensor by tensor, whatever their formats. */
+export function diff(a: string, b: string, options?: DiffOptions): Promise<DiffReport> {
+  return diffPaths(a, b, builtinFormats, options);
 }

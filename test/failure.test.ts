@@ -142,6 +142,7 @@ const withoutSample: ReadonlyMap<string, string> = new Map([
     "pytorch/deferred-source.ts: the bytes of … are nowhere in the file",
     "the list of storages is checked before",
   ],
+  ["diff.ts: a tolerance is a number that is not negative", "about an option"],
   ['size.ts: "…" is no size', "about an option"],
   ["pytorch/nested-pickles.ts: a pickle within the pickle is cut short", "a notice of scan"],
   ["pytorch/nested-pickles.ts: pickles lie within pickles more than … deep", "a notice of scan"],

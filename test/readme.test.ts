@@ -133,11 +133,12 @@ describe("the pages are complete", () => {
     }
   });
 
-  test("every option of convert and inspect is explained", async () => {
+  test("every option of a command is explained", async () => {
     for (const [command, path] of [
       ["convert", "docs/convert.md"],
       ["inspect", "docs/inspect.md"],
       ["scan", "docs/scan.md"],
+      ["diff", "docs/comparing.md"],
     ] as const) {
       const { out } = await shell(`tensorferry ${command} --help`, exampleFolder());
       for (const option of out.match(/^ +(--[a-z-]+)/gm) ?? []) {

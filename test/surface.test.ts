@@ -40,6 +40,7 @@ describe("the exported names are a promise", () => {
         "bytesSource",
         "createContext",
         "defaultLimits",
+        "diffModels",
         "dtypes",
         "graphDict",
         "graphOf",
@@ -71,6 +72,8 @@ describe("the exported names are a promise", () => {
         "ConvertOptions",
         "ConvertResult",
         "DType",
+        "DiffOptions",
+        "DiffReport",
         "Dimension",
         "Dropped",
         "ErrorKind",
@@ -117,6 +120,7 @@ describe("the exported names are a promise", () => {
         "StateDictReport",
         "StorageView",
         "TensorDict",
+        "TensorDifference",
         "TensorInfo",
         "TensorReport",
         "TiedPolicy",
@@ -140,6 +144,7 @@ describe("the exported names are a promise", () => {
     expect(added(node, neutral)).toMatchInlineSnapshot(`
       [
         "convert",
+        "diff",
         "inputFolder",
         "inspect",
         "open",

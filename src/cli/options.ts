@@ -46,6 +46,14 @@ export function parseJobs(text: string | undefined): number | undefined {
   throw new ConvertError("usage", `--jobs takes a number from 1 to 64, not "${text}"`);
 }
 
+/** A tolerance: a number, not negative, perhaps with an exponent. Throws kind `usage`. */
+export function parseTolerance(text: string | undefined, option: string): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (/^[\d.]/.test(text) && value >= 0 && Number.isFinite(value)) return value;
+  throw new ConvertError("usage", `${option} takes a number such as 1e-6, not "${text}"`);
+}
+
 /** `--buffer`: a size that keeps memory bounded. */
 export function parseBuffer(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;

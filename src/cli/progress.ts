@@ -42,11 +42,13 @@ export async function createProgressLine(console: Console, wanted: boolean): Pro
   };
 }
 
+const phaseWords = { write: "writing ", verify: "checking", compare: "comparing" } as const;
+
 function payload({ phase, done, total, label }: Progress, begun: number): Record<string, string> {
   const seconds = Math.max(0.001, (Date.now() - begun) / 1000);
   const rate = done / seconds;
   return {
-    phase: phase === "write" ? "writing " : "checking",
+    phase: phaseWords[phase],
     bytes: `${formatBytes(done)} of ${formatBytes(total)}`,
     rate: formatBytes(rate),
     left: done === 0 ? "?" : formatSeconds((total - done) / rate),

@@ -3,7 +3,7 @@ import type { RunContext } from "../core/context.ts";
 import { ConvertError } from "../core/errors.ts";
 import type { OutputPlan } from "../core/plan.ts";
 import type { ByteSource } from "../core/source.ts";
-import type { Chunk, ChunkPart } from "./chunks.ts";
+import type { ChunkPart } from "./chunks.ts";
 
 interface PartChecksum {
   readonly from: number;
@@ -13,8 +13,8 @@ interface PartChecksum {
 
 /** Works out checksums of payloads while they stream, whatever the order of the reads. */
 export interface ChecksumWatch {
-  /** Takes note of a filled chunk. Throws kind `malformed` once a whole payload is seen that its container's checksum belies. */
-  observe(chunk: Chunk, bytes: Uint8Array): Promise<void>;
+  /** Takes note of a filled chunk: its parts, and the bytes of all of them one after the other. Throws kind `malformed` once a whole payload is seen that its container's checksum belies. */
+  observe(parts: readonly ChunkPart[], bytes: Uint8Array): Promise<void>;
   /** The checksum of a payload that a late piece needs, once all of it was seen. */
   crc32Of(source: ByteSource): number | undefined;
 }
@@ -57,9 +57,9 @@ export function createChecksumWatch(plan: OutputPlan, context: RunContext): Chec
   }
 
   return {
-    async observe(chunk, bytes) {
+    async observe(parts, bytes) {
       let at = 0;
-      for (const part of chunk.parts) {
+      for (const part of parts) {
         await observePart(part, bytes.subarray(at, at + part.to - part.from));
         at += part.to - part.from;
       }

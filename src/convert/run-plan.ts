@@ -75,13 +75,13 @@ async function stream(
     const bytes = buffer.subarray(0, chunk.size);
     await fill(chunk, bytes, context);
     if (chunk.parts.some(({ piece }) => piece.kind === "late")) {
-      await checksums.observe(chunk, bytes);
+      await checksums.observe(chunk.parts, bytes);
       fillLate(chunk, bytes, file, checksums);
       await file.sink.writeAt(bytes, chunk.position);
     } else {
       const written = file.sink.writeAt(bytes, chunk.position);
       // Checksums are worked out while the bytes are on their way; both have to be over before the buffer is reused.
-      await allSettled([written, checksums.observe(chunk, bytes)]);
+      await allSettled([written, checksums.observe(chunk.parts, bytes)]);
     }
     await errands.done(file);
     meter.add(chunk.size, file.planned.name);

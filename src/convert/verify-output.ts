@@ -1,3 +1,4 @@
+import { firstDifference } from "../bytes/difference.ts";
 import type { RunContext } from "../core/context.ts";
 import type { TensorDict } from "../core/dict.ts";
 import { ConvertError, throwIfCancelled } from "../core/errors.ts";
@@ -54,7 +55,7 @@ async function compareTensors(
   if (wanted.dtype !== found.dtype || wanted.shape.join() !== found.shape.join()) {
     throw mismatch(`"${name}" was written as ${found.dtype} [${found.shape.join(", ")}]`, file, name);
   }
-  const differs = await firstDifference(wanted.payload, found.payload, context);
+  const differs = await firstDifferingByte(wanted.payload, found.payload, context);
   if (differs !== undefined)
     throw mismatch(`"${name}" differs from the input at byte ${differs}`, file, name);
 }
@@ -64,7 +65,7 @@ function mismatch(message: string, file: ByteSource | undefined, tensor: string)
 }
 
 /** Position of the first byte in which two sources of equal length differ. Borrows two buffers. */
-async function firstDifference(
+async function firstDifferingByte(
   left: ByteSource,
   right: ByteSource,
   context: RunContext,
@@ -81,15 +82,10 @@ async function firstDifference(
           left.readInto(a.subarray(0, length), at, context),
           right.readInto(b.subarray(0, length), at, context),
         ]);
-        const differs = differingByte(a, b, length);
-        if (differs >= 0) return at + differs;
+        const parts = [a.subarray(0, length), b.subarray(0, length)] as const;
+        if (!context.sameBytes(...parts)) return at + firstDifference(...parts);
       }
       return left.size === right.size ? undefined : size;
     }),
   );
-}
-
-function differingByte(a: Uint8Array, b: Uint8Array, length: number): number {
-  for (let at = 0; at < length; at++) if (a[at] !== b[at]) return at;
-  return -1;
 }

@@ -1,4 +1,5 @@
 import { type Crc32, crc32 } from "../bytes/crc32.ts";
+import { type SameBytes, sameBytes } from "../bytes/difference.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
 import { createScratchPool, type Scratch } from "./scratch.ts";
 import type { GlobalUse } from "./verdict.ts";
@@ -32,7 +33,7 @@ export type NoticeCode =
 
 /** How far a long call has come; `done` and `total` are bytes. */
 export interface Progress {
-  readonly phase: "write" | "verify";
+  readonly phase: "write" | "verify" | "compare";
   readonly done: number;
   readonly total: number;
   /** The file at hand. */
@@ -53,6 +54,7 @@ export interface RunContext {
   readonly crc32: Crc32;
   /** Resolves once transfers that have ended meanwhile are served; for work between them that would hold them up. */
   breathe(): Promise<void>;
+  readonly sameBytes: SameBytes;
   progress(step: Progress): void;
   warn(notice: Notice): void;
   /** Told what a file would have its loader import, even where reading it fails; throws kind `unsafe` to refuse it. */
@@ -71,6 +73,8 @@ export interface ContextOptions {
   readonly crc32?: Crc32 | undefined;
   /** Gives way to ended transfers; by default it does not. */
   readonly breathe?: (() => Promise<void>) | undefined;
+  /** A faster comparison of bytes than the portable one. */
+  readonly sameBytes?: SameBytes | undefined;
   readonly onProgress?: ((step: Progress) => void) | undefined;
   readonly onNotice?: ((notice: Notice) => void) | undefined;
 }
@@ -86,6 +90,7 @@ export function createContext(options: ContextOptions = {}): RunContext {
     scratch: createScratchPool(),
     crc32: options.crc32 ?? crc32,
     breathe: options.breathe ?? (() => Promise.resolve()),
+    sameBytes: options.sameBytes ?? sameBytes,
     progress: options.onProgress ?? (() => undefined),
     warn: options.onNotice ?? (() => undefined),
   };

@@ -2,8 +2,9 @@ import { setImmediate } from "node:timers/promises";
 import { crc32 } from "node:zlib";
 import type { ContextOptions } from "../core/context.ts";
 
-/** What Node does faster than portable code: zlib's CRC-32 runs at 5 GB/s, the portable one at a tenth of that. */
+/** What Node does faster than portable code: zlib's CRC-32 runs at 5 GB/s, the portable one at a tenth of that; equal bytes are found equal at the speed of memory. */
 export const platform = {
   crc32,
+  sameBytes: (left, right) => Buffer.compare(left, right) === 0,
   breathe: () => setImmediate(),
 } satisfies ContextOptions;

@@ -13,16 +13,19 @@ describe("help", () => {
     expect(bare).toEqual(asked);
     expect(bare).toMatchObject({ exit: 0, err: "" });
     expect(bare.out).toContain("Usage: tensorferry");
-    for (const name of ["convert", "inspect", "scan", "formats"]) expect(bare.out).toContain(name);
+    for (const name of ["convert", "inspect", "diff", "scan", "formats"]) expect(bare.out).toContain(name);
   });
 
-  test.each(["convert", "inspect", "scan", "formats"])("of %s tells of --json and --quiet", async (name) => {
-    const { exit, out, err } = await command([name, "--help"]);
-    expect({ exit, err }).toEqual({ exit: 0, err: "" });
-    expect(out).toContain(`Usage: tensorferry ${name}`);
-    expect(out).toContain("--json");
-    expect(out).toContain("--quiet");
-  });
+  test.each(["convert", "inspect", "diff", "scan", "formats"])(
+    "of %s tells of --json and --quiet",
+    async (name) => {
+      const { exit, out, err } = await command([name, "--help"]);
+      expect({ exit, err }).toEqual({ exit: 0, err: "" });
+      expect(out).toContain(`Usage: tensorferry ${name}`);
+      expect(out).toContain("--json");
+      expect(out).toContain("--quiet");
+    },
+  );
 
   test("of convert has examples", async () => {
     const { out } = await command(["convert", "--help"]);
@@ -48,6 +51,7 @@ describe("words that make no sense end with 2 and are explained on standard erro
     ["a buffer beyond reason", ["convert", input, "out/", "--buffer", "2TiB"], "4KiB to 1GiB"],
     ["a limit that there is not", ["inspect", input, "--limit", "depth=1"], 'there is no limit "depth"'],
     ["a limit without a value", ["inspect", input, "--limit", "entries"], "NAME=VALUE"],
+    ["a tolerance that is no number", ["diff", input, input, "--atol", "-1"], "--atol takes a number"],
     ["metadata without a value", ["convert", input, "out/", "--metadata", "author"], "NAME=VALUE"],
     ["a policy that there is not", ["convert", input, "out/", "--tied", "keep"], "drop or copy"],
     ["a format that there is not", ["convert", input, "out/", "--to", "gguf"], 'there is no format "gguf"'],
