@@ -1,3 +1,5 @@
+import { encodeUtf8 } from "./utf8.ts";
+
 /** Collects bytes for headers and pickles; numbers are little-endian unless said. */
 export interface ByteBuilder {
   readonly length: number;
@@ -9,6 +11,8 @@ export interface ByteBuilder {
   /** Big-endian, as pickles have floats. */
   f64(value: number): ByteBuilder;
   bytes(bytes: Uint8Array): ByteBuilder;
+  /** A string as UTF-8, as `encodeUtf8` gives it; returns how many bytes that were. */
+  text(text: string): number;
   /** The same byte over and over. */
   fill(byte: number, count: number): ByteBuilder;
   /** What was collected, in memory of its own; the builder starts anew and keeps its own memory. */
@@ -66,6 +70,19 @@ export function createByteBuilder(): ByteBuilder {
       const at = advance(bytes.length);
       buffer.set(bytes, at);
       return builder;
+    },
+    text(text) {
+      const before = length;
+      const at = advance(text.length);
+      for (let index = 0; index < text.length; index++) {
+        const code = text.charCodeAt(index);
+        if (code >= 0x80) {
+          length = before;
+          return builder.bytes(encodeUtf8(text)).length - before;
+        }
+        buffer[at + index] = code;
+      }
+      return text.length;
     },
     fill(byte, count) {
       const at = advance(count);

@@ -15,6 +15,13 @@ export function encodeUtf8(text: string): Uint8Array {
   return encoder.encode(text);
 }
 
+/** How many bytes `encodeUtf8` would give. */
+export function utf8Length(text: string): number {
+  for (let index = 0; index < text.length; index++)
+    if (text.charCodeAt(index) >= 0x80) return encodeUtf8(text).length;
+  return text.length;
+}
+
 /** Whether a string has no lone surrogate, that is, whether it has UTF-8 bytes at all. */
 export function isWellFormed(text: string): boolean {
   return !/\p{Surrogate}/u.test(text);

@@ -11,12 +11,13 @@ import type { ByteSource } from "../core/source.ts";
  */
 export async function checkStorages(dict: TensorDict, context: RunContext): Promise<void> {
   const partial = new Map<ByteSource, string>();
-  const whole = new Set<ByteSource>();
   for (const [name, { view, payload }] of dict.tensors) {
-    whole.add(payload);
-    if (view && view.source.crc32 !== undefined && !partial.has(view.source)) partial.set(view.source, name);
+    if (view === undefined || view.source === payload || view.source.crc32 === undefined) continue;
+    if (!partial.has(view.source)) partial.set(view.source, name);
   }
-  for (const [source, name] of partial) if (!whole.has(source)) await checkSource(source, name, context);
+  if (partial.size === 0) return;
+  for (const { payload } of dict.tensors.values()) partial.delete(payload);
+  for (const [source, name] of partial) await checkSource(source, name, context);
 }
 
 async function checkSource(source: ByteSource, tensor: string, context: RunContext): Promise<void> {
@@ -33,6 +34,7 @@ async function checkSource(source: ByteSource, tensor: string, context: RunConte
  * of zero, make much of little.
  */
 export function checkGrowth(dict: TensorDict, outputBytes: number, context: RunContext, file: string): void {
+  if (outputBytes <= context.limits.expandedBytes) return;
   const storages = new Map<string, number>();
   let own = 0;
   for (const { view, payload } of dict.tensors.values()) {

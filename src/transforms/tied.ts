@@ -92,15 +92,27 @@ interface Member {
 
 /** Storages that more than one tensor shows bytes of, with those tensors. */
 function sharedStorages(tensors: readonly (readonly [string, LazyTensor])[]): readonly (readonly Member[])[] {
-  const storages = new Map<string, Member[]>();
+  const storages = storagesSeenTwice(tensors);
+  if (storages.size === 0) return [];
   for (const [name, tensor] of tensors) {
     const { view } = tensor;
     if (view === undefined || tensor.payload.size === 0) continue;
-    const members = storages.get(view.storage);
-    if (members) members.push({ name, tensor, view });
-    else storages.set(view.storage, [{ name, tensor, view }]);
+    storages.get(view.storage)?.push({ name, tensor, view });
   }
-  return [...storages.values()].filter((members) => members.length > 1);
+  return [...storages.values()];
+}
+
+/** Most storages have one tensor, and a checkpoint may have a hundred thousand; nothing is made for those. */
+function storagesSeenTwice(tensors: readonly (readonly [string, LazyTensor])[]): Map<string, Member[]> {
+  const seen = new Set<string>();
+  const twice = new Set<string>();
+  for (const [, { view, payload }] of tensors) {
+    if (view === undefined || payload.size === 0) continue;
+    if (seen.has(view.storage)) twice.add(view.storage);
+    else seen.add(view.storage);
+  }
+  // In the order in which the storages are met.
+  return new Map([...seen].filter((storage) => twice.has(storage)).map((storage) => [storage, []]));
 }
 
 /** The user's choice; else an embedding before a head; else the first by the bytes of its name, as on the Hub. */

@@ -1,7 +1,7 @@
 import { createByteBuilder } from "../../bytes/builder.ts";
-import { encodeUtf8 } from "../../bytes/utf8.ts";
+import { encodeUtf8, utf8Length } from "../../bytes/utf8.ts";
 import { ConvertError } from "../../core/errors.ts";
-import { isKind, type PickleCall, type PickleValue } from "./values.ts";
+import { isKind, type PickleCall, type PickleHost, type PickleValue } from "./values.ts";
 
 /** A step of the encoder: a value to write, or something to do once the values before it are written. */
 type Task =
@@ -13,11 +13,15 @@ type Task =
 /**
  * Writes a value as a pickle of protocol 2 with the opcodes that every torch since 1.13 accepts under
  * `weights_only`. Values that occur twice are written once and recalled, so sharing and cycles survive. Iterative:
- * values nest as deep as they like. `replace` may put another value in the place of one, the same each time. Throws kind `unsupported` for what has no pickled form of its own.
+ * values nest as deep as they like. `replace` may put another value in the place of one, the same each time. `expand` makes
+ * what stands for a host value, when it is written: calls and tuples of its own, which are written without being
+ * remembered, and of which a checkpoint may have a hundred thousand. Throws kind `unsupported` for what has no pickled
+ * form of its own.
  */
 export function encodePickle(
   root: PickleValue,
   replace: (value: PickleValue) => PickleValue | undefined = () => undefined,
+  expand: (value: PickleHost) => PickleValue | undefined = () => undefined,
 ): Uint8Array {
   const out = createByteBuilder();
   const memo = new Map<PickleValue, number>();
@@ -43,14 +47,18 @@ export function encodePickle(
     return { codes };
   }
 
+  /** Writes a recall of what was remembered; whether it was. */
+  function recall(value: PickleValue): boolean {
+    const index = isMemoized(value) ? memo.get(value) : undefined;
+    if (index === undefined) return false;
+    if (index < 256) out.u8(0x68).u8(index);
+    else out.u8(0x6a).u32(index);
+    return true;
+  }
+
   function write(original: PickleValue): void {
     const value = replace(original) ?? original;
-    const index = memo.get(value);
-    if (index !== undefined && isMemoized(value)) {
-      if (index < 256) out.u8(0x68).u8(index);
-      else out.u8(0x6a).u32(index);
-      return;
-    }
+    if (recall(value)) return;
     if (value === null) out.u8(0x4e);
     else if (typeof value === "boolean") out.u8(value ? 0x88 : 0x89);
     else if (typeof value === "number") writeInt(value);
@@ -77,9 +85,37 @@ export function encodePickle(
   }
 
   function writeText(text: string): void {
-    const bytes = encodeSurrogatePass(text);
-    out.u8(0x58).u32(bytes.length).bytes(bytes);
+    writeOnlyText(text);
     memoize(text);
+  }
+
+  function writeOnlyText(text: string): void {
+    out.u8(0x58);
+    if (utf8Length(text) === text.length) out.u32(text.length).text(text);
+    else {
+      const bytes = encodeSurrogatePass(text);
+      out.u32(bytes.length).bytes(bytes);
+    }
+  }
+
+  /** A value made for this place: nests a few levels deep, and nothing in it but globals is met again. */
+  function writeFresh(value: PickleValue): void {
+    if (typeof value === "string") writeOnlyText(value);
+    else if (isKind(value, "tuple")) writeFreshTuple(value.items);
+    else if (isKind(value, "persistent")) {
+      writeFresh(value.id);
+      out.u8(0x51);
+    } else if (isKind(value, "call") && isPlainCall(value)) {
+      writeFresh(value.callable);
+      writeFresh(value.args);
+      out.u8(0x52);
+    } else write(value);
+  }
+
+  function writeFreshTuple(items: readonly PickleValue[]): void {
+    if (items.length > 3) out.u8(0x28);
+    for (const item of items) writeFresh(item);
+    out.u8(items.length === 0 ? 0x29 : items.length <= 3 ? 0x84 + items.length : 0x74);
   }
 
   /** Protocol 2 has no bytes; Python 3 spells them as Latin-1 text to be encoded. */
@@ -140,7 +176,7 @@ export function encodePickle(
         ]);
         return;
       case "global":
-        out.u8(0x63).bytes(encodeUtf8(`${value.module}\n${value.name}\n`));
+        out.u8(0x63).text(`${value.module}\n${value.name}\n`);
         memoize(value);
         return;
       case "persistent":
@@ -150,8 +186,16 @@ export function encodePickle(
         writeCall(value);
         return;
       case "host":
-        throw new ConvertError("unsupported", "a value of the pickle cannot be written again");
+        writeHost(value);
+        return;
     }
+  }
+
+  function writeHost(value: PickleHost): void {
+    const made = expand(value);
+    if (made === undefined)
+      throw new ConvertError("unsupported", "a value of the pickle cannot be written again");
+    writeFresh(made);
   }
 
   function writeTuple(items: readonly PickleValue[], value: PickleValue): void {
@@ -168,25 +212,23 @@ export function encodePickle(
 
   /** A MARK even for one item: libtorch's reader lacks the opcodes for single ones. */
   function writeItems(items: readonly PickleValue[]): void {
-    writeBatches(
-      items.map((item): readonly PickleValue[] => [item]),
-      0x65,
-    );
+    writeBatches(items[Symbol.iterator](), 0x65, (item) => [{ value: item }]);
   }
 
   function writeEntries(entries: Iterable<readonly [PickleValue, PickleValue]>): void {
-    writeBatches([...entries], 0x75);
+    writeBatches(entries[Symbol.iterator](), 0x75, ([key, value]) => [{ value: key }, { value }]);
   }
 
-  /** A thousand at a time, as Python does, so that no reader's stack grows with the dict. */
-  function writeBatches(groups: readonly (readonly PickleValue[])[], code: number): void {
-    const steps: Task[] = [];
-    for (let at = 0; at < groups.length; at += 1000) {
-      steps.push(op(0x28));
-      for (const group of groups.slice(at, at + 1000)) for (const value of group) steps.push({ value });
-      steps.push(op(code));
+  /** A thousand at a time, as Python does, so that no reader's stack grows with the dict; nor does ours. */
+  function writeBatches<T>(rest: Iterator<T>, code: number, steps: (item: T) => readonly Task[]): void {
+    const batch: Task[] = [];
+    for (let count = 0; count < 1000; count++) {
+      const { value, done } = rest.next();
+      if (done) break;
+      batch.push(...steps(value));
     }
-    schedule(steps);
+    if (batch.length > 0)
+      schedule([op(0x28), ...batch, op(code), { run: () => writeBatches(rest, code, steps) }]);
   }
 
   function writeCall(call: PickleCall): void {
@@ -217,6 +259,11 @@ export function encodePickle(
     else task.run();
   }
   return out.u8(0x2e).finish();
+}
+
+/** A call and nothing done to what it made. */
+function isPlainCall({ how, kwargs, state, items, entries }: PickleCall): boolean {
+  return how === "call" && (kwargs ?? state ?? items ?? entries) === undefined;
 }
 
 /** Strings are recalled by content, records by identity; numbers are shorter than a recall. */

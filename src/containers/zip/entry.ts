@@ -1,6 +1,7 @@
 import { encodeUtf8 } from "../../bytes/utf8.ts";
 import type { RunContext } from "../../core/context.ts";
 import { ConvertError } from "../../core/errors.ts";
+import type { Scratch } from "../../core/scratch.ts";
 import { type ByteSource, checkRange, type ReadRequest, readBytes } from "../../core/source.ts";
 import type { ZipEntry } from "./directory.ts";
 import { inflated } from "./inflate.ts";
@@ -27,10 +28,29 @@ export function entrySource(archive: ByteSource, entry: ZipEntry, context: RunCo
     crc32,
     async readInto(target, offset, request) {
       checkRange(name, entry.bytes, offset, target.length);
+      const isWhole = target.length === entry.bytes && located === undefined;
+      if (isWhole && request?.scratch && entry.boundary - entry.headerOffset <= smallEntryBytes)
+        return readSmall(archive, entry, target, { ...request, scratch: request.scratch });
       const start = await locate(request);
       await archive.readInto(target, start + offset, request);
     },
   };
+}
+
+/** Header and contents of an entry up to this size are read at once; a checkpoint may have a hundred thousand of them. */
+const smallEntryBytes = 16 * 1024;
+
+function readSmall(
+  archive: ByteSource,
+  entry: ZipEntry,
+  target: Uint8Array,
+  request: ReadRequest & { scratch: Scratch },
+): Promise<void> {
+  return request.scratch.lend(entry.boundary - entry.headerOffset, async (bytes) => {
+    await archive.readInto(bytes, entry.headerOffset, request);
+    const start = dataStart(bytes, archive, entry) - entry.headerOffset;
+    target.set(bytes.subarray(start, start + target.length));
+  });
 }
 
 /** Checks the local header against the directory's words and tells where the data start. */
@@ -39,14 +59,19 @@ async function findData(
   entry: ZipEntry,
   request: ReadRequest | undefined,
 ): Promise<number> {
-  const site = { file: archive.name, offset: entry.headerOffset };
   const roomForName = Math.min(
     localBytes + 0xffff,
     entry.boundary - entry.headerOffset,
     localBytes + 4 * entry.name.length,
   );
   const header = await readBytes(archive, entry.headerOffset, entry.headerOffset + roomForName, request);
-  const view = new DataView(header.buffer);
+  return dataStart(header, archive, entry);
+}
+
+/** Where the data start, by a local header that lies at the start of `header`. */
+function dataStart(header: Uint8Array, archive: ByteSource, entry: ZipEntry): number {
+  const site = { file: archive.name, offset: entry.headerOffset };
+  const view = new DataView(header.buffer, header.byteOffset, header.byteLength);
   if (view.getUint32(0, true) !== localSignature) {
     throw new ConvertError("malformed", `there is no zip entry where "${entry.name}" should start`, site);
   }
@@ -69,8 +94,9 @@ async function findData(
 }
 
 function sameName(bytes: Uint8Array, name: string): boolean {
+  // ASCII, or a name that is not UTF-8 and was shown as Latin-1.
+  if (bytes.length === name.length && bytes.every((byte, index) => byte === name.charCodeAt(index)))
+    return true;
   const expected = encodeUtf8(name);
-  if (bytes.length === expected.length && bytes.every((byte, index) => byte === expected[index])) return true;
-  // A name that is not UTF-8 was shown as Latin-1.
-  return bytes.length === name.length && bytes.every((byte, index) => byte === name.charCodeAt(index));
+  return bytes.length === expected.length && bytes.every((byte, index) => byte === expected[index]);
 }

@@ -1,5 +1,5 @@
 import { type ByteBuilder, createByteBuilder } from "../../bytes/builder.ts";
-import { encodeUtf8 } from "../../bytes/utf8.ts";
+import { utf8Length } from "../../bytes/utf8.ts";
 import type { LatePiece, Piece } from "../../core/plan.ts";
 import type { ByteSource } from "../../core/source.ts";
 
@@ -27,28 +27,24 @@ const alignment = 64;
  * decide everything ahead; only checksums are late, and not even those that a source knows already.
  */
 export function layoutZip(members: readonly ZipMember[]): readonly Piece[] {
-  const pieces: Piece[] = [];
   const placed: PlacedMember[] = [];
+  /** Headers and descriptors one after the other; a number in the list of pieces is where a run of them ends. */
   const fixed = createByteBuilder();
+  const marked: (Piece | number)[] = [];
   let position = 0;
-
-  function flush(): void {
-    if (fixed.length > 0) pieces.push({ kind: "bytes", bytes: fixed.finish() });
-  }
 
   for (const member of members) {
     const { content } = member;
-    placed.push({ ...member, headerOffset: position });
+    placed.push({ name: member.name, label: member.label, content, headerOffset: position });
     const before = fixed.length;
     writeLocalHeader(fixed, member, position);
     position += fixed.length - before + content.size;
     if (content.size === 0) continue;
-    flush();
-    pieces.push({ kind: "payload", tensor: member.label, source: content });
+    marked.push(fixed.length, { kind: "payload", tensor: member.label, source: content });
     const size = descriptorBytes(content.size);
     position += size;
     if (content.crc32 === undefined) {
-      pieces.push({
+      marked.push({
         kind: "late",
         size,
         needs: [content],
@@ -56,17 +52,30 @@ export function layoutZip(members: readonly ZipMember[]): readonly Piece[] {
       });
     } else writeDescriptor(fixed, content.crc32, content.size);
   }
-  flush();
-  pieces.push(directory(placed, position));
+  marked.push(fixed.length, directory(placed, position));
+  return withBytes(marked, fixed.finish());
+}
+
+/** Puts runs of bytes in the place of the marks where they end: views of one memory, however many they are. */
+function withBytes(marked: readonly (Piece | number)[], bytes: Uint8Array): readonly Piece[] {
+  const pieces: Piece[] = [];
+  let start = 0;
+  for (const piece of marked) {
+    if (typeof piece !== "number") pieces.push(piece);
+    else if (piece > start) {
+      pieces.push({ kind: "bytes", bytes: bytes.subarray(start, piece) });
+      start = piece;
+    }
+  }
   return pieces;
 }
 
 /** Local header with an extra field `FB` that pads the content to its alignment, as torch writes it. */
 function writeLocalHeader(out: ByteBuilder, { name, content }: ZipMember, offset: number): void {
-  const nameBytes = encodeUtf8(name);
+  const nameBytes = utf8Length(name);
   const isLarge = content.size >= saturated32;
   const zip64Bytes = isLarge ? 20 : 0;
-  const unpadded = offset + 30 + nameBytes.length + zip64Bytes + 4;
+  const unpadded = offset + 30 + nameBytes + zip64Bytes + 4;
   const padding = (alignment - (unpadded % alignment)) % alignment;
   out
     .u32(0x04034b50)
@@ -78,10 +87,8 @@ function writeLocalHeader(out: ByteBuilder, { name, content }: ZipMember, offset
     .fill(0, 8)
     .u32(isLarge ? saturated32 : 0)
     .u32(isLarge ? saturated32 : 0);
-  out
-    .u16(nameBytes.length)
-    .u16(zip64Bytes + 4 + padding)
-    .bytes(nameBytes);
+  out.u16(nameBytes).u16(zip64Bytes + 4 + padding);
+  out.text(name);
   if (isLarge) out.u16(0x0001).u16(16).u64(content.size).u64(content.size);
   out.u8(0x46).u8(0x42).u16(padding).fill(0x5a, padding);
 }
@@ -123,18 +130,29 @@ function directory(members: readonly PlacedMember[], start: number): LatePiece {
     const size = out.length;
     return out.bytes(endRecords(members.length, start, size)).finish();
   };
-  return { kind: "late", size: build(() => 0).length, needs, build };
+  return { kind: "late", size: directoryBytes(members), needs, build };
 }
 
-function writeCentralHeader(
-  out: ByteBuilder,
-  { name, content, headerOffset }: PlacedMember,
-  crc32: number,
-): void {
-  const nameBytes = encodeUtf8(name);
+/** Bytes of the directory and of the end records behind it. */
+function directoryBytes(members: readonly PlacedMember[]): number {
+  let bytes = endBytes;
+  for (const member of members) {
+    const wide = wideBytes(member);
+    bytes += 46 + utf8Length(member.name) + (wide > 0 ? wide + 4 : 0);
+  }
+  return bytes;
+}
+
+/** Numbers of 64 bits that a central header has to carry, in bytes. */
+function wideBytes({ content, headerOffset }: PlacedMember): number {
+  return (content.size >= saturated32 ? 16 : 0) + (headerOffset >= saturated32 ? 8 : 0);
+}
+
+function writeCentralHeader(out: ByteBuilder, member: PlacedMember, crc32: number): void {
+  const { name, content, headerOffset } = member;
   const isLarge = content.size >= saturated32;
   const isFar = headerOffset >= saturated32;
-  const zip64Bytes = (isLarge ? 16 : 0) + (isFar ? 8 : 0);
+  const zip64Bytes = wideBytes(member);
   out
     .u32(0x02014b50)
     .u16(zip64Bytes > 0 ? 45 : 0)
@@ -144,14 +162,17 @@ function writeCentralHeader(
   out.u32(0).u32(crc32);
   out.u32(isLarge ? saturated32 : content.size).u32(isLarge ? saturated32 : content.size);
   out
-    .u16(nameBytes.length)
+    .u16(utf8Length(name))
     .u16(zip64Bytes > 0 ? zip64Bytes + 4 : 0)
     .fill(0, 10);
-  out.u32(isFar ? saturated32 : headerOffset).bytes(nameBytes);
+  out.u32(isFar ? saturated32 : headerOffset).text(name);
   if (zip64Bytes > 0) out.u16(0x0001).u16(zip64Bytes);
   if (isLarge) out.u64(content.size).u64(content.size);
   if (isFar) out.u64(headerOffset);
 }
+
+/** 56 and 20 bytes for zip64, 22 for the short record. */
+const endBytes = 98;
 
 /** The zip64 record and its locator always, as torch has them; the short record saturates. */
 function endRecords(count: number, start: number, size: number): Uint8Array {

@@ -34,7 +34,9 @@ export function createRecordFolder(directory: ZipDirectory, context: RunContext)
   }
   return {
     file: archive.name,
-    names: entries.map((entry) => entry.name.slice(prefix.length)),
+    get names() {
+      return entries.map((entry) => entry.name.slice(prefix.length));
+    },
     find(record) {
       const entry = directory.find(prefix + record);
       return entry && entrySource(archive, entry, context);

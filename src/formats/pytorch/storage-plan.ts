@@ -32,7 +32,9 @@ export function planStorages(
 ): { readonly storages: readonly PlannedStorage[]; readonly placements: ReadonlyMap<string, Placement> } {
   const groups = groupByStorage(dict);
   const storages: PlannedStorage[] = [];
-  const placed = new Map<string, Placement>();
+  // In the order of the dict, whatever the order of the storages.
+  const placements = new Map<string, Placement>();
+  for (const name of dict.tensors.keys()) placements.set(name, pending);
   for (const members of groups) {
     const range = usedRange(members);
     const types = members.map(([name, tensor]) => torchTypeOf(name, tensor.dtype, file));
@@ -43,13 +45,14 @@ export function planStorages(
     const storage = { key, label, source: range.source, dtype: isTyped ? first : undefined };
     storages.push(storage);
     for (const [index, [name, tensor]] of members.entries()) {
-      placed.set(name, place(tensor, types[index] as TorchDType, storage, range.start, name, file));
+      placements.set(name, place(tensor, types[index] as TorchDType, storage, range.start, name, file));
     }
   }
-  const placements = new Map<string, Placement>();
-  for (const name of dict.tensors.keys()) placements.set(name, placed.get(name) as Placement);
   return { storages, placements };
 }
+
+/** Holds the place of a tensor until its storage is planned; every storage is. */
+const pending = {} as Placement;
 
 type Member = readonly [name: string, tensor: LazyTensor];
 
@@ -58,7 +61,7 @@ function groupByStorage(dict: TensorDict): readonly (readonly Member[])[] {
   for (const member of dict.tensors) {
     const { view, payload } = member[1];
     // The same payload under two names is a restored tie.
-    const identity = view === undefined ? payload : `storage ${view.storage}`;
+    const identity = view === undefined ? payload : view.storage;
     const group = groups.get(identity);
     if (group) group.push(member);
     else groups.set(identity, [member]);
@@ -70,12 +73,16 @@ function groupByStorage(dict: TensorDict): readonly (readonly Member[])[] {
 function usedRange(members: readonly Member[]): { readonly source: ByteSource; readonly start: number } {
   const [[name, { view: first, payload }]] = members as [Member];
   if (first === undefined) return { source: payload, start: 0 };
-  const shown = members.flatMap(([, { view }]) => (view && view.end > view.start ? [view] : []));
-  if (shown.length === 0) return { source: section(first.source, 0, 0, name), start: 0 };
+  let lowest = Number.POSITIVE_INFINITY;
+  let end = 0;
+  for (const [, { view }] of members) {
+    if (view === undefined || view.end <= view.start) continue;
+    lowest = Math.min(lowest, view.start);
+    end = Math.max(end, view.end);
+  }
+  if (end === 0) return { source: section(first.source, 0, 0, name), start: 0 };
   // A multiple of every element's width, so that offsets stay whole.
-  const lowest = shown.reduce((least, view) => Math.min(least, view.start), Number.POSITIVE_INFINITY);
   const start = Math.floor(lowest / 16) * 16;
-  const end = shown.reduce((most, view) => Math.max(most, view.end), 0);
   return { source: section(first.source, start, end, name), start };
 }
 

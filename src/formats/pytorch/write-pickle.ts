@@ -1,15 +1,33 @@
-import { PickleDict, type PickleGlobal, type PickleValue } from "../../containers/pickle/values.ts";
+import {
+  PickleDict,
+  type PickleGlobal,
+  type PickleHost,
+  type PickleValue,
+} from "../../containers/pickle/values.ts";
 import type { TensorDict } from "../../core/dict.ts";
 import type { StateDictExtras } from "./state-dict.ts";
 import type { Placement, PlannedStorage } from "./storage-plan.ts";
 
+/** A state dict whose tensors are placements, and what makes calls of them one by one. */
+export interface PickledStateDict {
+  readonly root: PickleValue;
+  expand(value: PickleHost): PickleValue;
+}
+
 /** The object that `torch.save(model.state_dict())` would pickle: an OrderedDict of tensors, in order. */
-export function pickleStateDict(dict: TensorDict, placements: ReadonlyMap<string, Placement>): PickleValue {
+export function pickleStateDict(
+  dict: TensorDict,
+  placements: ReadonlyMap<string, Placement>,
+): PickledStateDict {
   const entries = new PickleDict();
   const globals = createGlobals();
   const noHooks = orderedDict(globals, undefined, undefined);
-  for (const [name, placement] of placements) entries.set(name, rebuildCall(placement, globals, noHooks));
-  return orderedDict(globals, entries, attributes(dict));
+  for (const [name, placement] of placements)
+    entries.set(name, { kind: "host", value: placement, state: undefined });
+  return {
+    root: orderedDict(globals, entries, attributes(dict)),
+    expand: ({ value }) => rebuildCall(value as Placement, globals, noHooks),
+  };
 }
 
 /** Attributes of the state dict itself, which `load_state_dict` asks for its version numbers. */

@@ -32,7 +32,10 @@ export const writer: FormatWriter = {
 /** The checkpoint that the tensors were taken from, if its metadata came along; else a state dict of them. */
 function pickleOf(dict: TensorDict, placements: ReadonlyMap<string, Placement>, file: string): Uint8Array {
   const object = dict.metadata.get(objectKey);
-  if (object === undefined) return encodePickle(pickleStateDict(dict, placements));
+  if (object === undefined) {
+    const { root, expand } = pickleStateDict(dict, placements);
+    return encodePickle(root, undefined, expand);
+  }
   const { root, replace } = restoreObject(object, placements, file, defaultLimits);
   return encodePickle(root, replace);
 }
@@ -43,6 +46,7 @@ function record(name: string, bytes: Uint8Array): ZipMember {
 
 /** Names that were dropped because their tensor stands under another come back, tied to it. */
 function withAliases(dict: TensorDict): TensorDict {
+  if (dict.aliases.size === 0) return dict;
   const tensors = new Map(dict.tensors);
   for (const [name, kept] of dict.aliases) {
     const tensor = dict.tensors.get(kept);
