@@ -17,7 +17,7 @@ export {
 } from "./convert/inspect.ts";
 export type { ModelInput } from "./convert/open.ts";
 export { type OpenedModel, openModel } from "./convert/open-model.ts";
-export { type ModelOutput, type NamedPlan, planOutput } from "./convert/plan-output.ts";
+export { type ModelOutput, type NamedPlan, type OutputLayout, planOutput } from "./convert/plan-output.ts";
 export { runPlan } from "./convert/run-plan.ts";
 export { type ScanOptions, type ScanReport, scanFiles, scanModel } from "./convert/scan.ts";
 export {
@@ -32,6 +32,8 @@ export type { Candidate, Checkpoint, Leftover, TensorDict } from "./core/dict.ts
 export { type DType, dtypes } from "./core/dtype.ts";
 export { ConvertError, type ErrorKind, type ErrorSite, isConvertError } from "./core/errors.ts";
 export type {
+  ExternalData,
+  FilesRequest,
   Format,
   FormatReader,
   FormatScanner,

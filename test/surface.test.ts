@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import * as core from "../src/core.ts";
+import { onnx } from "../src/formats/onnx/index.ts";
 import { pytorch } from "../src/formats/pytorch/index.ts";
 import { safetensors } from "../src/formats/safetensors/index.ts";
 import * as neutral from "../src/index.ts";
@@ -78,6 +79,8 @@ describe("the exported names are a promise", () => {
         "Dropped",
         "ErrorKind",
         "ErrorSite",
+        "ExternalData",
+        "FilesRequest",
         "Format",
         "FormatReader",
         "FormatScanner",
@@ -103,6 +106,7 @@ describe("the exported names are a promise", () => {
         "OperatorGraph",
         "OperatorSet",
         "OutputFolder",
+        "OutputLayout",
         "OutputPlan",
         "OutputReport",
         "OutputRequest",
@@ -133,6 +137,7 @@ describe("the exported names are a promise", () => {
     expect(added(neutral, core)).toMatchInlineSnapshot(`
       [
         "builtinFormats",
+        "onnx",
         "pytorch",
         "safetensors",
       ]
@@ -168,6 +173,7 @@ describe("the exported names are a promise", () => {
   test("of the entries for one format", () => {
     expect(safetensors.id).toBe("safetensors");
     expect(pytorch.id).toBe("pytorch");
+    expect(onnx.id).toBe("onnx");
   });
 });
 
@@ -198,6 +204,7 @@ describe("the package", () => {
         "./node",
         "./safetensors",
         "./pytorch",
+        "./onnx",
         "./package.json",
       ]
     `);

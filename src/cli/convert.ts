@@ -12,6 +12,7 @@ export interface ConvertFlags {
   readonly from?: string;
   readonly to?: string;
   readonly maxShardSize?: string;
+  readonly externalData?: string;
   readonly select?: string;
   readonly all?: boolean;
   readonly tied?: string;
@@ -45,6 +46,11 @@ export async function convertCommand(
       from: flags.from,
       to: flags.to,
       maxShardBytes: parseShardSize(flags.maxShardSize),
+      externalData: parseChoice(
+        flags.externalData,
+        ["auto", "always", "never", "safetensors", "pytorch"],
+        "--external-data",
+      ),
       select: flags.select,
       all: flags.all,
       tied: parseChoice(flags.tied, ["drop", "copy"], "--tied"),

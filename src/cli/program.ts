@@ -11,6 +11,7 @@ Examples:
   tensorferry convert model.pth out/                        model.safetensors, or shards of 5 GB with their index
   tensorferry convert model.pth model.safetensors           one file
   tensorferry convert model.pth out/ --max-shard-size 2GB   smaller shards
+  tensorferry convert model.pth model.onnx                  the weights as ONNX
   tensorferry convert run.ckpt out/ --select ema            another state dict of a checkpoint
   tensorferry convert model.pth out/ --dry-run              what would be written
 `;
@@ -53,7 +54,7 @@ export function buildProgram(
 ): Command {
   const program = new Command("tensorferry")
     .description(
-      "Ferries neural-network weights between PyTorch files and safetensors. Streams; runs no pickle.",
+      "Ferries neural-network weights between PyTorch files, safetensors and ONNX. Streams; runs no pickle.",
     )
     .version(version, "--version", "print the version")
     .helpOption("--help", "show help")
@@ -71,6 +72,10 @@ export function buildProgram(
     .option(
       "--max-shard-size <size>",
       "500MB, 4GiB, bytes or none (default: 5GB into a folder, none into a file)",
+    )
+    .option(
+      "--external-data <when>",
+      "weights beside an .onnx: auto, always, never; or in a safetensors or pytorch file (default: auto, beyond 2 GB)",
     )
     .option("--select <path>", "which state dict of a checkpoint, e.g. model_state_dict; . is the top")
     .option("--all", "the whole checkpoint, restored when converted back to a .pth")

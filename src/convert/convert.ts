@@ -1,7 +1,8 @@
 import { type ContextOptions, createContext, type Notice, type RunContext } from "../core/context.ts";
 import { payloadBytes, type TensorDict } from "../core/dict.ts";
 import { ConvertError } from "../core/errors.ts";
-import type { Format } from "../core/format.ts";
+import type { ExternalData, Format } from "../core/format.ts";
+import { graphOf } from "../core/graph.ts";
 import type { OutputPlan } from "../core/plan.ts";
 import type { InputFolder } from "../core/sink.ts";
 import { setMetadata } from "../transforms/metadata.ts";
@@ -11,7 +12,7 @@ import { checkGrowth, checkStorages } from "./check-storages.ts";
 import { chooseStateDict } from "./choose-state-dict.ts";
 import { formatByExtension, formatById, type ModelInput } from "./open.ts";
 import { openModel } from "./open-model.ts";
-import { isOfModel, type ModelOutput, planOutput } from "./plan-output.ts";
+import { type ModelOutput, planOutput } from "./plan-output.ts";
 import { runPlan } from "./run-plan.ts";
 import { refuseDangerous } from "./unsafe.ts";
 import { verifyOutput } from "./verify-output.ts";
@@ -23,6 +24,11 @@ export interface ConvertOptions extends ContextOptions {
   readonly to?: string | undefined;
   /** Largest payload of one shard in bytes; `Infinity` writes one file. By default 5 GB into a folder, one file otherwise. */
   readonly maxShardBytes?: number | undefined;
+  /**
+   * Where the output can leave weights outside its file: `auto` (where it would be larger than others can read),
+   * `always`, `never`, or the id of another format, whose files are then written for it to point into.
+   */
+  readonly externalData?: ExternalData | (string & {}) | undefined;
   /** Path of the state dict within a checkpoint; `.` is the top. */
   readonly select?: string | undefined;
   /** What becomes of names that share all their bytes; by default they go on sharing where the format can, and are dropped elsewhere. */
@@ -74,8 +80,6 @@ export interface PlannedConversion {
   run(written?: InputFolder): Promise<ConvertResult>;
 }
 
-const defaultShardBytes = 5_000_000_000;
-
 /** Reads headers and decides everything; writes nothing. */
 export async function planConversion(
   input: ModelInput,
@@ -97,8 +101,9 @@ export async function planConversion(
   const dict = tie(labelled, format, options, context);
   warnOfMetadata(dict, format, context);
   checkGrowth(chosen, payloadBytes(dict), context, model.name);
-  const maxShardBytes = options.maxShardBytes ?? (output.name === undefined ? defaultShardBytes : Infinity);
-  const { plan, stem, extension } = await planOutput(dict, format, output.name, maxShardBytes);
+  const { maxShardBytes, externalData } = options;
+  const layout = { maxShardBytes, externalData, formats, warn: context.warn };
+  const { plan, isOfModel } = await planOutput(dict, format, output.name, layout);
   const result: ConvertResult = {
     input: { path: model.name, format: model.format, container: model.checkpoint.container },
     outputs: plan.files.map((file) => ({
@@ -117,12 +122,7 @@ export async function planConversion(
     result,
     async run(written) {
       await checkStorages(chosen, context);
-      const finished = await runPlan(
-        plan,
-        output.folder,
-        (name) => isOfModel(name, stem, extension),
-        context,
-      );
+      const finished = await runPlan(plan, output.folder, isOfModel, context);
       try {
         if (options.verify && written) await verifyOutput(plan, dict, format, written, context);
         refuseNotices(notices, options);
@@ -152,9 +152,12 @@ function outputFormat(output: ModelOutput, formats: readonly Format[], options: 
   });
 }
 
-/** A format whose tensors can share a storage keeps them as they are, unless the caller wants otherwise. */
+/**
+ * A format whose tensors can share a storage keeps them as they are, unless the caller wants otherwise; and a graph
+ * names each of its weights.
+ */
 function tie(dict: TensorDict, format: Format, options: ConvertOptions, context: RunContext): TensorDict {
-  if (format.sharesStorage && options.tied === undefined) return dict;
+  if (graphOf(dict) !== undefined || (format.sharesStorage && options.tied === undefined)) return dict;
   return resolveTies(options.tied ?? "drop", options.keep ?? [], context)(dict);
 }
 

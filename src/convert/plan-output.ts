@@ -1,12 +1,14 @@
+import type { Notice } from "../core/context.ts";
 import type { TensorDict } from "../core/dict.ts";
 import { ConvertError } from "../core/errors.ts";
-import type { Format, FormatWriter } from "../core/format.ts";
+import type { ExternalData, Format, FormatWriter } from "../core/format.ts";
 import { type OutputPlan, outputPlan, type PlannedFile, plannedFile } from "../core/plan.ts";
 import type { OutputFolder } from "../core/sink.ts";
 import type { LazyTensor } from "../core/tensor.ts";
 import { writeShardIndex } from "../shards/index-file.ts";
 import { indexName, parseShardName, shardName } from "../shards/naming.ts";
 import { planShards, type Shard } from "../shards/planner.ts";
+import { formatById } from "./open.ts";
 
 /** Where a model goes. */
 export interface ModelOutput {
@@ -15,45 +17,124 @@ export interface ModelOutput {
   readonly name?: string | undefined;
 }
 
-/** A plan with what its files are called, so that others of that name can be told. */
-export interface NamedPlan {
-  readonly plan: OutputPlan;
-  readonly stem: string;
-  readonly extension: string;
+/** How a dict is laid out in files. */
+export interface OutputLayout {
+  /** Largest payload of one shard in bytes; `Infinity` for one file. By default 5 GB into a folder, where the format has shards with an index. */
+  readonly maxShardBytes?: number | undefined;
+  /** Where the format can leave weights outside its file: when to, or the id of another format that is to hold them. */
+  readonly externalData?: ExternalData | (string & {}) | undefined;
+  /** Where such an id is looked up. */
+  readonly formats?: readonly Format[] | undefined;
+  readonly warn?: ((notice: Notice) => void) | undefined;
 }
 
+/** A plan that can tell which files belong to the model. */
+export interface NamedPlan {
+  readonly plan: OutputPlan;
+  /** Whether a name is one that an earlier output to the same place left: a single file, a shard, an index, data beside it. */
+  isOfModel(name: string): boolean;
+}
+
+const defaultShardBytes = 5_000_000_000;
+
 /**
- * Plans the files of a dict: one, or shards of at most `maxShardBytes` with their index. Pure, but for the import of
- * the writer. Throws kind `unsupported` where the format cannot hold a tensor.
+ * Plans the files of a dict: one, or several as the layout and the format want it. Pure, but for the import of the
+ * writer. Throws kind `unsupported` where the format cannot hold a tensor.
  */
 export async function planOutput(
   dict: TensorDict,
   format: Format,
   name: string | undefined,
-  maxShardBytes: number,
+  layout: OutputLayout = {},
 ): Promise<NamedPlan> {
+  const writer = await writerFor(dict, format, name);
+  const names = splitName(name, format);
+  const { planFiles } = writer;
+  if (planFiles) return planOwnFiles(dict, format, { ...writer, planFiles }, names, layout);
+  if (layout.externalData !== undefined) {
+    throw new ConvertError("usage", `${format.title} has no external data`, { file: name });
+  }
+  const { maxShardBytes = name === undefined ? defaultShardBytes : Infinity } = layout;
+  const files = planShardFiles(dict, writer, names, maxShardBytes);
+  return { plan: outputPlan(format.id, files), isOfModel: (other) => isOfModel(other, names) };
+}
+
+/** A file name in two parts. */
+interface NameParts {
+  readonly stem: string;
+  /** With its dot. */
+  readonly extension: string;
+}
+
+async function writerFor(dict: TensorDict, format: Format, name: string | undefined): Promise<FormatWriter> {
   if (format.loadWriter === undefined) {
     throw new ConvertError("unsupported", `${format.title} is read, but not written yet`, { file: name });
   }
   refuseUnstorable(dict, format, name);
-  const writer = await format.loadWriter();
-  const { stem, extension } = splitName(name, format);
-  const shards = planShards(dict, maxShardBytes);
-  const files =
-    shards.length <= 1
-      ? [plannedFile(stem + extension, writer.plan(dict, { file: stem + extension }), dict.tensors.size)]
-      : shardFiles(dict, shards, writer, stem, extension);
-  return { plan: outputPlan(format.id, files), stem, extension };
+  return format.loadWriter();
 }
 
-/** Whether a name is one that an earlier output under the same stem left: a single file, a shard, an index. */
-export function isOfModel(name: string, stem: string, extension: string): boolean {
+async function planOwnFiles(
+  dict: TensorDict,
+  format: Format,
+  { planFiles, isCompanion }: FormatWriter & Required<Pick<FormatWriter, "planFiles">>,
+  names: NameParts,
+  layout: OutputLayout,
+): Promise<NamedPlan> {
+  const file = names.stem + names.extension;
+  const { externalData = "auto", maxShardBytes = Infinity, warn = () => undefined } = layout;
+  const request = { file, maxShardBytes, warn };
+  const files = isExternalData(externalData)
+    ? planFiles(dict, { ...request, externalData })
+    : planFiles(dict, {
+        ...request,
+        externalData: "always",
+        companions: await planCompanions(dict, externalData, names, maxShardBytes, layout),
+      });
+  return {
+    plan: outputPlan(format.id, files),
+    isOfModel: (other) => other === file || (isCompanion?.(other, file) ?? false),
+  };
+}
+
+function isExternalData(word: string): word is ExternalData {
+  return word === "auto" || word === "always" || word === "never";
+}
+
+/** The files of another format under the same stem. */
+async function planCompanions(
+  dict: TensorDict,
+  id: string,
+  { stem }: NameParts,
+  maxShardBytes: number,
+  { formats = [] }: OutputLayout,
+): Promise<readonly PlannedFile[]> {
+  const format = formatById(id, formats);
+  const extension = format.extensions[0] as string;
+  const writer = await writerFor(dict, format, stem + extension);
+  if (writer.planFiles) throw new ConvertError("usage", `${format.title} cannot hold another file's weights`);
+  return planShardFiles(dict, writer, { stem, extension }, maxShardBytes);
+}
+
+function planShardFiles(
+  dict: TensorDict,
+  writer: FormatWriter,
+  { stem, extension }: NameParts,
+  maxShardBytes: number,
+): readonly PlannedFile[] {
+  const shards = planShards(dict, maxShardBytes);
+  if (shards.length > 1) return shardFiles(dict, shards, writer, stem, extension);
+  const file = stem + extension;
+  return [plannedFile(file, writer.plan(dict, { file }), dict.tensors.size)];
+}
+
+function isOfModel(name: string, { stem, extension }: NameParts): boolean {
   if (name === stem + extension || name === indexName(stem, extension)) return true;
   const shard = parseShardName(name);
   return shard?.stem === stem && shard.extension === extension;
 }
 
-function splitName(name: string | undefined, format: Format): { stem: string; extension: string } {
+function splitName(name: string | undefined, format: Format): NameParts {
   const own = format.extensions[0] as string;
   // In a folder, pickled weights are called .bin, not .pth.
   if (name === undefined) return { stem: format.folderStem, extension: format.folderExtension ?? own };

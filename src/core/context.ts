@@ -29,7 +29,8 @@ export type NoticeCode =
   | "unread"
   | "bad-checksum"
   | "holds-code"
-  | "no-code";
+  | "no-code"
+  | "beyond-protobuf";
 
 /** How far a long call has come; `done` and `total` are bytes. */
 export interface Progress {

@@ -1,8 +1,8 @@
-import type { RunContext } from "./context.ts";
+import type { Notice, RunContext } from "./context.ts";
 import type { Checkpoint, TensorDict } from "./dict.ts";
 import type { DType } from "./dtype.ts";
 import type { ConvertError } from "./errors.ts";
-import type { Piece } from "./plan.ts";
+import type { Piece, PlannedFile } from "./plan.ts";
 import type { InputFolder } from "./sink.ts";
 import type { ByteSource } from "./source.ts";
 import type { GlobalUse, Verdict } from "./verdict.ts";
@@ -51,6 +51,25 @@ export interface FormatReader {
 export interface FormatWriter {
   /** The pieces of one file. Pure: looks at names, shapes and sizes, never at a payload byte. */
   plan(dict: TensorDict, site: { readonly file: string }): readonly Piece[];
+  /** Only where a format has its own way to lay a model out in several files; others are cut into shards with an index. */
+  planFiles?(dict: TensorDict, request: FilesRequest): readonly PlannedFile[];
+  /** Goes with `planFiles`: whether a file by this name can only come from writing the model `file`, now or before. */
+  isCompanion?(name: string, file: string): boolean;
+}
+
+/** Where weights go that do not have to lie in the model file: beside it where the file would be too large, always, or never. */
+export type ExternalData = "auto" | "always" | "never";
+
+/** How a model is to be laid out in files. */
+export interface FilesRequest {
+  /** Bare name of the model file; the others are named after it. */
+  readonly file: string;
+  /** Largest payload of one file; `Infinity` for one file. */
+  readonly maxShardBytes: number;
+  readonly externalData: ExternalData;
+  /** Files of another format that hold all tensors already; the model file is to point into them. */
+  readonly companions?: readonly PlannedFile[] | undefined;
+  warn(notice: Notice): void;
 }
 
 /** The part that looks for code. */

@@ -35,7 +35,7 @@ function hashes({ files }: RecordingFolder): readonly (readonly [string, string]
 }
 
 async function planOf(dict: TensorDict, shardBytes = Number.POSITIVE_INFINITY) {
-  return (await planOutput(dict, safetensors, "model.safetensors", shardBytes)).plan;
+  return (await planOutput(dict, safetensors, "model.safetensors", { maxShardBytes: shardBytes })).plan;
 }
 
 async function write(dict: TensorDict, folder: OutputFolder, options: ContextOptions = {}): Promise<void> {

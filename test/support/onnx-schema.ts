@@ -149,3 +149,10 @@ export function encodeOnnx(model: object, message = "ModelProto"): Uint8Array {
   // A copy of its own: the encoder hands out a part of a pool.
   return new Uint8Array(type.encode(type.fromObject(model)).finish());
 }
+
+/** What an independent decoder sees in a model, under the field names of ONNX; 64-bit integers as texts. */
+export function decodeOnnx(bytes: Uint8Array): { [field: string]: unknown } {
+  const type = root.lookupType("onnx.ModelProto");
+  const reader = protobuf.Reader.create(bytes);
+  return type.toObject(type.decode(reader), { longs: String, bytes: Uint8Array });
+}
