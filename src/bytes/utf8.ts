@@ -67,3 +67,15 @@ function decodeWithSurrogates(bytes: Uint8Array): string | undefined {
   const rest = decodeUtf8(bytes.subarray(start));
   return rest === undefined ? undefined : parts.join("") + rest;
 }
+
+/** Python's `surrogatepass` UTF-8: a lone surrogate has three bytes. */
+export function encodeSurrogatePass(text: string): Uint8Array {
+  if (isWellFormed(text)) return encodeUtf8(text);
+  const bytes: number[] = [];
+  for (const character of text) {
+    const code = character.codePointAt(0) as number;
+    if (code < 0xd800 || code > 0xdfff) bytes.push(...encodeUtf8(character));
+    else bytes.push(0xe0 | (code >> 12), 0x80 | ((code >> 6) & 0x3f), 0x80 | (code & 0x3f));
+  }
+  return Uint8Array.from(bytes);
+}

@@ -1,5 +1,5 @@
 import { createByteBuilder } from "../../bytes/builder.ts";
-import { encodeUtf8, utf8Length } from "../../bytes/utf8.ts";
+import { encodeSurrogatePass, utf8Length } from "../../bytes/utf8.ts";
 import { ConvertError } from "../../core/errors.ts";
 import { isKind, type PickleCall, type PickleHost, type PickleValue } from "./values.ts";
 
@@ -28,6 +28,8 @@ export function encodePickle(
   const tasks: Task[] = [];
   /** Values begun and not yet remembered: meeting one again means that it contains itself. */
   const begun = new Set<PickleValue>();
+  /** Tuples that were met within themselves, and begun a second time. */
+  const begunAgain = new Set<PickleValue>();
 
   /** Remembers what was just written under the next free index. */
   function memoize(value: PickleValue): void {
@@ -143,10 +145,11 @@ export function encodePickle(
   function writeRecord(
     value: Exclude<PickleValue, null | boolean | number | bigint | string | Uint8Array>,
   ): void {
-    if (begun.has(value)) {
-      throw new ConvertError("unsupported", "a tuple or an object that contains itself cannot be written");
+    if (begun.has(value) && !(isKind(value, "tuple") && !begunAgain.has(value))) {
+      throw new ConvertError("unsupported", "an object that is made of itself cannot be written");
     }
-    if (value.kind === "tuple" || value.kind === "set" || value.kind === "call") begun.add(value);
+    if (begun.has(value)) begunAgain.add(value);
+    else if (value.kind === "tuple" || value.kind === "set" || value.kind === "call") begun.add(value);
     switch (value.kind) {
       case "float":
         out.u8(0x47).f64(value.value);
@@ -204,10 +207,19 @@ export function encodePickle(
       begun.delete(value);
       return;
     }
-    const short = items.length <= 3;
-    if (!short) out.u8(0x28);
-    const code = short ? 0x84 + items.length : 0x74;
-    schedule([...items.map((item) => ({ value: item })), op(code), { memoize: value }]);
+    if (items.length > 3) out.u8(0x28);
+    schedule([...items.map((item) => ({ value: item })), { run: () => closeTuple(items.length, value) }]);
+  }
+
+  /** A list in a tuple may hold that tuple: it is complete already, and taken from there, as CPython does. */
+  function closeTuple(length: number, value: PickleValue): void {
+    if (memo.has(value)) {
+      for (let count = 0; count < (length > 3 ? 1 : length); count++) out.u8(length > 3 ? 0x31 : 0x30);
+      recall(value);
+    } else {
+      out.u8(length > 3 ? 0x74 : 0x84 + length);
+      memoize(value);
+    }
   }
 
   /** A MARK even for one item: libtorch's reader lacks the opcodes for single ones. */
@@ -271,20 +283,4 @@ function isMemoized(value: PickleValue): boolean {
   return (
     typeof value === "string" || (typeof value === "object" && value !== null && !isKind(value, "float"))
   );
-}
-
-/** UTF-8 in which a lone surrogate has three bytes, as Python writes it. */
-function encodeSurrogatePass(text: string): Uint8Array {
-  if (!/\p{Surrogate}/u.test(text)) return encodeUtf8(text);
-  const out = createByteBuilder();
-  for (const character of text) {
-    const code = character.codePointAt(0) as number;
-    if (code < 0xd800 || code > 0xdfff) out.bytes(encodeUtf8(character));
-    else
-      out
-        .u8(0xe0 | (code >> 12))
-        .u8(0x80 | ((code >> 6) & 0x3f))
-        .u8(0x80 | (code & 0x3f));
-  }
-  return out.finish();
 }

@@ -3,7 +3,7 @@ import { isKind, type PickleTuple, type PickleValue } from "../../containers/pic
 import { ConvertError } from "../../core/errors.ts";
 import type { Limits } from "../../core/limits.ts";
 import type { Placement } from "./storage-plan.ts";
-import { tensorMark } from "./whole-object.ts";
+import { tensorMark, untypedMark } from "./whole-object.ts";
 import { createGlobals, persistentStorage } from "./write-pickle.ts";
 
 /** An object read back from metadata, and what puts its tensors into it while it is written. */
@@ -29,7 +29,8 @@ export function restoreObject(
   return {
     root: machine.result.value,
     replace(value) {
-      const mark = isKind(value, "tuple") ? tensorId(value.items[0]) : undefined;
+      // A storage by itself, or the arguments of a call that makes a tensor.
+      const mark = tensorId(isKind(value, "tuple") ? value.items[0] : value);
       if (mark === undefined) return undefined;
       const known = restored.get(value);
       if (known) return known;
@@ -46,21 +47,19 @@ export function restoreObject(
           },
         );
       }
-      const { offset, shape, strides } = placement;
-      const rest = (value as PickleTuple).items.slice(1);
-      const storage = persistentStorage(placement.storage, globals, storageClass);
-      const items = [
-        storage,
-        offset,
-        { kind: "tuple", items: shape },
-        { kind: "tuple", items: strides },
-        ...rest,
-      ];
-      const tuple: PickleValue = { kind: "tuple", items: items as readonly PickleValue[] };
-      restored.set(value, tuple);
-      return tuple;
+      const dtype = storageClass === untypedMark ? undefined : placement.storage.dtype;
+      const storage = persistentStorage({ ...placement.storage, dtype }, globals, storageClass);
+      const made = isKind(value, "tuple") ? tensorArguments(storage, placement, value) : storage;
+      restored.set(value, made);
+      return made;
     },
   };
+}
+
+function tensorArguments(storage: PickleValue, placement: Placement, standIn: PickleTuple): PickleValue {
+  const { offset, shape, strides } = placement;
+  const sizes: readonly PickleValue[] = [shape, strides].map((items) => ({ kind: "tuple", items }));
+  return { kind: "tuple", items: [storage, offset, ...sizes, ...standIn.items.slice(1)] };
 }
 
 function tensorId(

@@ -5,13 +5,16 @@ import type { TensorDict } from "../../core/dict.ts";
 import { ConvertError } from "../../core/errors.ts";
 import { checkLimit } from "../../core/limits.ts";
 import type { LazyTensor } from "../../core/tensor.ts";
-import { torchDTypeByName } from "./dtypes.ts";
+import { type TorchDType, torchDTypeByName } from "./dtypes.ts";
 import { openTensor } from "./open-tensor.ts";
 import { childPlaces, type PlacedValue } from "./reachable.ts";
-import { asStorage, sizesOf, type TorchTensor } from "./torch-values.ts";
+import { asStorage, sizesOf, type TorchStorage, type TorchTensor } from "./torch-values.ts";
 
 /** Metadata key under which the rest of a checkpoint travels: a pickle in base64, its tensors replaced by their names. */
 export const objectKey = "tensorferry.object";
+
+/** In the place of a storage class: an untyped storage that stands by itself. */
+export const untypedMark = "UntypedStorage";
 
 /** First item of the persistent id that stands for a tensor: `(mark, name, storage class)`. */
 export const tensorMark = "tensorferry";
@@ -23,19 +26,18 @@ export const tensorMark = "tensorferry";
  */
 export function wholeObject(root: PickleValue, file: string, context: RunContext): TensorDict {
   const tensors = new Map<string, LazyTensor>();
-  const standIns = new Map<PickleValue, PickleTuple>();
+  const standIns = new Map<PickleValue, PickleValue>();
   for (const { path, value } of tensorTuples(root)) {
     if (standIns.has(value)) continue;
-    const tuple = value as PickleTuple;
     const name = freeName(path === "" ? "tensor" : path, tensors);
-    const tensor = strided(tuple, name, file);
+    const tensor = isKind(value, "tuple") ? strided(value, name, file) : bareStorage(value);
     tensors.set(name, openTensor(name, tensor, file, context));
     checkLimit(context.limits, "entries", tensors.size, "the number of tensors", { file });
-    const id: PickleTuple = {
-      kind: "tuple",
-      items: [tensorMark, name, tensor.storage.dtype?.storageClass ?? null],
-    };
-    standIns.set(value, { kind: "tuple", items: [{ kind: "persistent", id }, ...tuple.items.slice(4)] });
+    const { dtype } = tensor.storage;
+    if (isKind(value, "tuple")) {
+      const id = standIn(name, dtype?.storageClass ?? null);
+      standIns.set(value, { kind: "tuple", items: [id, ...value.items.slice(4)] });
+    } else standIns.set(value, standIn(name, dtype?.storageClass ?? untypedMark));
   }
   const pickle = encodePickle(root, (value) => standIns.get(value));
   return {
@@ -45,6 +47,18 @@ export function wholeObject(root: PickleValue, file: string, context: RunContext
     leftovers: [],
     extras: new Map(),
   };
+}
+
+function standIn(name: string, storageClass: string | null): PickleValue {
+  return { kind: "persistent", id: { kind: "tuple", items: [tensorMark, name, storageClass] } };
+}
+
+/** A storage that stands by itself, as a tensor of all its elements. */
+function bareStorage(value: PickleValue): TorchTensor {
+  const storage = asStorage(value) as TorchStorage;
+  const dtype = storage.dtype ?? (torchDTypeByName.get("uint8") as TorchDType);
+  const count = storage.source.size / dtype.itemBytes;
+  return { type: "tensor", storage, dtype, offset: 0, shape: [count], strides: [1] };
 }
 
 /** Arguments `(storage, offset, size, stride, …)`, which every call that makes a strided tensor starts with. */
@@ -68,6 +82,7 @@ function* tensorTuples(root: PickleValue): Iterable<PlacedValue> {
     }
     if (typeof value !== "object" || value === null || seen.has(value)) continue;
     seen.add(value);
+    if (asStorage(value)) yield place;
     for (const child of namedChildren(place).reverse()) pending.push(child);
   }
 }
