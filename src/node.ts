@@ -13,6 +13,9 @@ import {
 import { diffPaths } from "./paths/diff-paths.ts";
 import { scanPath } from "./paths/scan-path.ts";
 
+import { type UploadPathOptions, uploadPath } from "./paths/upload-path.ts";
+import type { UploadReport } from "./upload/upload-files.ts";
+
 export * from "./index.ts";
 export { inputFolder } from "./node/input-folder.ts";
 export { outputFolder } from "./node/output-folder.ts";
@@ -20,6 +23,8 @@ export type { ConvertPathOptions, PlannedPathConversion } from "./paths/convert-
 export { type OpenModel, type OpenPathOptions, open } from "./paths/open.ts";
 export { resolveInput } from "./paths/resolve-input.ts";
 export { resolveOutput } from "./paths/resolve-output.ts";
+export type { UploadPathOptions } from "./paths/upload-path.ts";
+export type { UploadedFile, UploadReport } from "./upload/upload-files.ts";
 
 /** Converts the file or folder `from` into the file or folder `to`; the files appear once all are complete. */
 export function convert(from: string, to: string, options?: ConvertPathOptions): Promise<ConvertResult> {
@@ -29,6 +34,11 @@ export function convert(from: string, to: string, options?: ConvertPathOptions):
 /** Decides a conversion without writing anything: look at `result`, then `run()` or `close()`. */
 export function plan(from: string, to: string, options?: ConvertPathOptions): Promise<PlannedPathConversion> {
   return planPaths(from, to, builtinFormats, options);
+}
+
+/** Sends a file, a folder, or with `to` what it converts to, to the repository `owner/name` of the Hub. */
+export function upload(path: string, repository: string, options?: UploadPathOptions): Promise<UploadReport> {
+  return uploadPath(path, repository, builtinFormats, options);
 }
 
 /** Lists the tensors and the rest of a file or folder; reads headers only. */

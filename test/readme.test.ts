@@ -139,6 +139,7 @@ describe("the pages are complete", () => {
       ["inspect", "docs/inspect.md"],
       ["scan", "docs/scan.md"],
       ["diff", "docs/comparing.md"],
+      ["upload", "docs/upload.md"],
     ] as const) {
       const { out } = await shell(`tensorferry ${command} --help`, exampleFolder());
       for (const option of out.match(/^ +(--[a-z-]+)/gm) ?? []) {

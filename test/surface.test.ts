@@ -158,6 +158,7 @@ describe("the exported names are a promise", () => {
         "resolveInput",
         "resolveOutput",
         "scan",
+        "upload",
       ]
     `);
     expect(typesOf("node.ts")).toMatchInlineSnapshot(`
@@ -166,6 +167,9 @@ describe("the exported names are a promise", () => {
         "OpenModel",
         "OpenPathOptions",
         "PlannedPathConversion",
+        "UploadPathOptions",
+        "UploadReport",
+        "UploadedFile",
       ]
     `);
   });
@@ -181,6 +185,7 @@ describe("the package", () => {
   test("depends on what docs/dependencies.md argues for, and on nothing else", () => {
     expect(manifest.dependencies).toMatchInlineSnapshot(`
       {
+        "@huggingface/hub": "2.17.5",
         "cli-progress": "3.12.0",
         "commander": "14.0.3",
         "picocolors": "1.1.1",

@@ -42,7 +42,13 @@ export async function createProgressLine(console: Console, wanted: boolean): Pro
   };
 }
 
-const phaseWords = { write: "writing ", verify: "checking", compare: "comparing" } as const;
+const phaseWords: Readonly<Record<Progress["phase"], string>> = {
+  write: "writing ",
+  verify: "checking",
+  compare: "comparing",
+  hash: "hashing ",
+  upload: "sending ",
+};
 
 function payload({ phase, done, total, label }: Progress, begun: number): Record<string, string> {
   const seconds = Math.max(0.001, (Date.now() - begun) / 1000);

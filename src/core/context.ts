@@ -34,7 +34,7 @@ export type NoticeCode =
 
 /** How far a long call has come; `done` and `total` are bytes. */
 export interface Progress {
-  readonly phase: "write" | "verify" | "compare";
+  readonly phase: "write" | "verify" | "compare" | "hash" | "upload";
   readonly done: number;
   readonly total: number;
   /** The file at hand. */
