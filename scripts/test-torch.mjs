@@ -1,7 +1,9 @@
-// Compares conversions with the real torch, safetensors and huggingface_hub, on the fixtures and on random state dicts.
+// Compares conversions with the real torch, safetensors, huggingface_hub, onnx and ONNX Runtime, on the fixtures and on
+// random state dicts.
 //   npm run test:torch                 40 random state dicts
 //   npm run test:torch -- 500 7        500 of seed 7
-// TENSORFERRY_PYTHON names a Python with torch, safetensors, huggingface_hub and numpy.
+// TENSORFERRY_PYTHON names a Python with torch, safetensors, huggingface_hub and numpy; onnx and onnxruntime where ONNX is
+// to be compared too.
 import { execFile, execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
@@ -52,6 +54,7 @@ async function convertAll({ input, select }, index, folder) {
     single: join(here, "model.safetensors"),
     copied: join(here, "copied.safetensors"),
     folder: join(here, "shards"),
+    onnx: join(here, "onnx", "model.onnx"),
     back: join(here, "model.pth"),
     again: join(here, "again.safetensors"),
     maxShardSize: [300, 5_000, 100_000][index % 3],
@@ -71,13 +74,35 @@ async function convertAll({ input, select }, index, folder) {
       ...options,
     ),
   ];
+  const onnx = await tensorferry(
+    "convert",
+    input,
+    job.onnx,
+    ...onnxLayouts[index % onnxLayouts.length],
+    ...small,
+  );
   const back = await tensorferry("convert", input, job.back, ...small);
   if (back.exit === 0 && runs[0].exit === 0) {
     runs.push(await tensorferry("convert", job.back, job.again, "--quiet"));
   }
   const worst = runs.find(({ exit }) => exit !== 0) ?? { exit: 0, said: "" };
-  return { ...job, ...worst, said: worst.said || back.said, backExit: back.exit };
+  return {
+    ...job,
+    ...worst,
+    said: worst.said || back.said,
+    backExit: back.exit,
+    onnxExit: onnx.exit,
+    onnxSaid: onnx.said,
+  };
 }
+
+/** Where the weights of an ONNX file go, one of these for each input; safetensors has no place for all that ONNX holds. */
+const onnxLayouts = [
+  ["--external-data", "always"],
+  ["--external-data", "pytorch"],
+  ["--external-data", "never"],
+  ["--max-shard-size", "5000"],
+];
 
 async function convertEach(inputs, folder) {
   const jobs = [];

@@ -26,3 +26,18 @@ test("4 GiB are converted within 160 MiB of memory", { timeout: 300_000 }, async
   expect(peak, "MiB at the most").toBeLessThan(160);
   expect(peak, "MiB at the least: the number is no nonsense").toBeGreaterThan(20);
 });
+
+test("and 4.5 GB go beside an ONNX model as cheaply", { timeout: 300_000 }, async () => {
+  const folder = temporaryFolder();
+  const input = join(folder, "large.safetensors");
+  writeSparseSafetensors(input, 9, 500_000_000);
+  const { exit, err } = await ended(
+    startBuilt(["convert", input, `${folder}/out/large.onnx`, "--quiet"], ["--import", reportPeak]),
+  );
+  expect(exit, err).toBe(0);
+  const sizes = ["large.onnx", "large.onnx.data"].map((name) => statSync(join(folder, "out", name)).size);
+  expect(sizes[0]).toBeLessThan(2000);
+  expect(sizes[1]).toBeGreaterThanOrEqual(4_500_000_000);
+  const peak = Number(/peak (\d+)\n$/.exec(err)?.[1]) / 1024;
+  expect(peak, "MiB at the most").toBeLessThan(160);
+});

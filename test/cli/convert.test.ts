@@ -2,6 +2,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFi
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { reportNotices } from "../../src/cli/notices.ts";
+import type { ConvertResult } from "../../src/convert/convert.ts";
 import type { Notice } from "../../src/core/context.ts";
 import { command, commandJson, samples } from "../support/command.ts";
 import { recordingConsole } from "../support/console.ts";
@@ -44,6 +45,61 @@ describe("where the output goes", () => {
     ]);
     expect(exit).toBe(0);
     expect(names(folder)).toEqual(["weights"]);
+  });
+});
+
+describe("ONNX", () => {
+  test("into a folder is model.onnx, and its data where that is wanted", async () => {
+    const folder = temporaryFolder();
+    expect(await command(["convert", samples.network, folder, "--to", "onnx"])).toMatchObject({ exit: 0 });
+    expect(names(folder)).toEqual(["model.onnx"]);
+    const words = [
+      "convert",
+      samples.network,
+      folder,
+      "--to",
+      "onnx",
+      "--force",
+      "--external-data",
+      "always",
+    ];
+    expect(await command(words)).toMatchObject({ exit: 0 });
+    expect(names(folder)).toEqual(["model.onnx", "model.onnx.data"]);
+  });
+
+  test("takes its own old data away, and nobody else's", async () => {
+    const folder = temporaryFolder();
+    const output = join(folder, "net.onnx");
+    writeFileSync(join(folder, "net.data"), "not ours");
+    writeFileSync(join(folder, "net.safetensors"), "not ours either");
+    await command(["convert", samples.network, output, "--max-shard-size", "25kB"]);
+    expect(names(folder)).toEqual([
+      "net-00001-of-00002.data",
+      "net-00002-of-00002.data",
+      "net.data",
+      "net.onnx",
+      "net.safetensors",
+    ]);
+    expect(await command(["convert", samples.network, output])).toMatchObject({ exit: 9 });
+    expect(await command(["convert", samples.network, output, "--force"])).toMatchObject({ exit: 0 });
+    expect(names(folder)).toEqual(["net.data", "net.onnx", "net.safetensors"]);
+  });
+
+  test("beside safetensors gets the file that a conversion into safetensors gives", async () => {
+    const folder = temporaryFolder();
+    const words = ["convert", samples.network, join(folder, "net.onnx"), "--external-data", "safetensors"];
+    expect(await command(words)).toMatchObject({ exit: 0 });
+    await command(["convert", samples.network, join(folder, "alone.safetensors")]);
+    const { "net.safetensors": beside, "alone.safetensors": alone } = hashesOf(folder);
+    expect(beside).toBe(alone);
+  });
+
+  test("counts its tensors once in the report, and all its bytes", async () => {
+    const output = join(temporaryFolder(), "net.onnx");
+    const { json } = await commandJson(["convert", samples.network, output, "--external-data", "always"]);
+    const { outputs, tensors, bytes } = json as ConvertResult;
+    expect(outputs.map(({ tensors }) => tensors)).toEqual([0, tensors]);
+    expect(outputs.reduce((sum, output) => sum + output.bytes, 0)).toBe(bytes);
   });
 });
 

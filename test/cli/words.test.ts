@@ -53,6 +53,16 @@ describe("words that make no sense end with 2 and are explained on standard erro
     ["a limit without a value", ["inspect", input, "--limit", "entries"], "NAME=VALUE"],
     ["a tolerance that is no number", ["diff", input, input, "--atol", "-1"], "--atol takes a number"],
     ["metadata without a value", ["convert", input, "out/", "--metadata", "author"], "NAME=VALUE"],
+    [
+      "a place for weights that there is not",
+      ["convert", input, "out.onnx", "--external-data", "sometimes"],
+      "auto or always or never",
+    ],
+    [
+      "a place for weights outside of ONNX",
+      ["convert", input, "out/", "--external-data", "always"],
+      "external",
+    ],
     ["a policy that there is not", ["convert", input, "out/", "--tied", "keep"], "drop or copy"],
     ["a format that there is not", ["convert", input, "out/", "--to", "gguf"], 'there is no format "gguf"'],
     ["an extension of no format", ["convert", input, "out.xyz"], "names no format"],

@@ -2,7 +2,7 @@
 
     compare.py JOBS
 
-JOBS is a JSON list of {input, select, single, folder, maxShardSize, copied, back, again}: a checkpoint, and what was
+JOBS is a JSON list of {input, select, single, folder, maxShardSize, copied, onnx, back, again}: a checkpoint, and what was
 made of it; `back` is a PyTorch file, and `again` the safetensors file that was made of that.
 Prints a line for each failure, and "N passed, N failed" at the end.
 """
@@ -20,6 +20,8 @@ import huggingface_hub
 import safetensors
 import safetensors.torch
 import torch
+
+import written_onnx
 
 # Pickle protocols above 2 make torch.load uneasy; they are here on purpose.
 warnings.filterwarnings("ignore", message="Detected pickle protocol")
@@ -205,6 +207,23 @@ def save_reference(job, tensors, wanted, found, folder):
     return set(saved) == set(found) and all(bits(tensor) == wanted[name] for name, tensor in saved.items())
 
 
+def check_onnx(job, tensors):
+    """Our own ONNX files: sound in the eyes of the checker, and with the same tensors for onnx and for ONNX Runtime."""
+    # ONNX lacks 32-bit complex numbers as safetensors does, and refuses a tensor without a name.
+    if "" in tensors or any(tensor.dtype == torch.complex32 for tensor in tensors.values()):
+        check(job, "refused, having what ONNX lacks", job["onnxExit"] == 5, f"exit {job['onnxExit']}")
+        return
+    check(job, "converts to ONNX", job["onnxExit"] == 0, job["onnxSaid"])
+    if job["onnxExit"] != 0:
+        return
+    try:
+        problems = written_onnx.problems_of(job["onnx"], tensors)
+    except Exception as error:
+        problems = [repr(error)]
+    check(job, "ONNX", not problems, "; ".join(problems[:3]))
+    check(job, "ONNX has no file beside it that nothing points at", not written_onnx.left_beside(job["onnx"]))
+
+
 def main():
     with open(sys.argv[1], encoding="utf-8") as file:
         jobs = json.load(file)
@@ -218,6 +237,8 @@ def main():
         check(job, "converts to PyTorch", job["backExit"] == 0, job["said"])
         if job["backExit"] == 0:
             check_back(job, wanted, tensors)
+        if written_onnx.is_available():
+            check_onnx(job, tensors)
         if any(tensor.dtype in NOT_STORABLE for tensor in tensors.values()):
             check(job, "refused, having a dtype that safetensors lacks", job["exit"] == 5, f"exit {job['exit']}")
             continue
@@ -230,6 +251,8 @@ def main():
         check_single(job, wanted, tensors)
         check_copied(job, wanted)
         check_shards(job, wanted, tensors)
+    if not written_onnx.is_available():
+        print("left out: ONNX, since there is no onnx and onnxruntime in this Python")
     print(f"{passed} passed, {failed} failed")
     sys.exit(1 if failed else 0)
 

@@ -2,6 +2,7 @@ import { roundUp } from "../../bytes/size.ts";
 import { tensorDict } from "../../core/dict.ts";
 import { ConvertError } from "../../core/errors.ts";
 import { type Piece, type PlannedFile, pieceSize, plannedFile } from "../../core/plan.ts";
+import type { ByteSource } from "../../core/source.ts";
 import type { LazyTensor } from "../../core/tensor.ts";
 import { parseShardName, shardName } from "../../shards/naming.ts";
 import { planShards } from "../../shards/planner.ts";
@@ -65,26 +66,34 @@ export function placeInCompanions(
   companions: readonly PlannedFile[],
   file: string,
 ): ExternalData {
+  const found = placesOfPayloads(companions);
   const places = new Map<string, Place>();
-  for (const { name: location, pieces } of companions) {
-    let offset = 0;
-    for (const piece of pieces) {
-      const length = pieceSize(piece);
-      if (piece.kind === "payload" && tensors.get(piece.tensor)?.payload === piece.source && length > 0)
-        places.set(piece.tensor, { location, offset, length });
-      offset += length;
-    }
-  }
   for (const [name, { dtype, payload }] of tensors) {
-    if (payload.size > 0 && !places.has(name)) {
+    if (payload.size === 0 || (wholeNumbers.test(dtype) && payload.size < smallBytes)) continue;
+    const place = found.get(payload);
+    if (place === undefined) {
       throw new ConvertError("unsupported", `"${name}" has no bytes of its own in the other files`, {
         file,
         tensor: name,
       });
     }
-    if (wholeNumbers.test(dtype) && payload.size < smallBytes) places.delete(name);
+    places.set(name, place);
   }
   return { files: companions.map((companion) => ({ ...companion, tensorCount: 0 })), places };
+}
+
+/** Where files have each payload; one that tensors share is there once, or more often and then the same. */
+function placesOfPayloads(files: readonly PlannedFile[]): ReadonlyMap<ByteSource, Place> {
+  const places = new Map<ByteSource, Place>();
+  for (const { name: location, pieces } of files) {
+    let offset = 0;
+    for (const piece of pieces) {
+      const length = pieceSize(piece);
+      if (piece.kind === "payload") places.set(piece.source, { location, offset, length });
+      offset += length;
+    }
+  }
+  return places;
 }
 
 /** Whether a name is one that `layoutData` gives to a file of the model `file`. */

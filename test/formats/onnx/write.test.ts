@@ -261,6 +261,13 @@ describe("another format as the place of the weights", () => {
     );
   });
 
+  test("may have bytes once that two tensors show", async () => {
+    const shared = filled(5, 4096);
+    const twice = dictOf({ flat: shared, square: { ...shared, shape: [64, 64] } });
+    const found = await places(await plan(twice, { externalData: "pytorch" }));
+    expect(found["flat"]).toBe(found["square"]);
+  });
+
   test.each(["onnx", "sometimes"])("cannot be %s", async (externalData) => {
     const { error } = await outcomeOf(() => plan(dict, { externalData }));
     expect(error?.kind).toBe("usage");
