@@ -56,6 +56,7 @@ export {
   type OperatorGraph,
   type OperatorSet,
 } from "./core/graph.ts";
+export type { GraphReport, GraphReportValue } from "./core/graph-report.ts";
 export { defaultLimits, type Limits } from "./core/limits.ts";
 export type { OutputPlan, Piece, PlannedFile } from "./core/plan.ts";
 export type { Scratch } from "./core/scratch.ts";

@@ -15,11 +15,12 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "containers/protobuf": ["bytes", "core"],
   "containers/tar": ["bytes", "core"],
   "containers/zip": ["bytes", "core"],
+  sparse: ["core"],
   strides: ["bytes", "core"],
   shards: ["bytes", "core", "containers"],
   transforms: ["bytes", "core"],
-  "formats/onnx": ["bytes", "core", "containers", "strides", "shards"],
-  "formats/pytorch": ["bytes", "core", "containers", "strides", "shards"],
+  "formats/onnx": ["bytes", "core", "containers", "sparse", "strides", "shards"],
+  "formats/pytorch": ["bytes", "core", "containers", "sparse", "strides", "shards"],
   "formats/safetensors": ["bytes", "core", "containers", "shards"],
   "formats/index.ts": ["core", "formats"],
   convert: ["bytes", "core", "containers", "shards", "transforms"],
@@ -36,7 +37,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 
 /** Rooms that run anywhere: no Node modules, and no packages. */
 const neutral =
-  /^(bytes|core|containers|strides|shards|transforms|formats|convert|web|hub)\/|^(core|index)\.ts$/;
+  /^(bytes|core|containers|sparse|strides|shards|transforms|formats|convert|web|hub)\/|^(core|index)\.ts$/;
 
 interface SourceFile {
   /** Path below `src`. */

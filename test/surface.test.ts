@@ -89,6 +89,8 @@ describe("the exported names are a promise", () => {
         "GraphAttribute",
         "GraphBody",
         "GraphNode",
+        "GraphReport",
+        "GraphReportValue",
         "GraphValue",
         "InputFolder",
         "InspectOptions",

@@ -2,6 +2,7 @@ import type { InspectReport, TensorReport } from "../convert/inspect.ts";
 import { formatBytes } from "../core/words.ts";
 import { inspect } from "../node.ts";
 import { type Console, printable } from "./console.ts";
+import { graphLines } from "./graph.ts";
 import { reportNotices, reportTraffic } from "./notices.ts";
 import { parseLimits } from "./options.ts";
 import { type Column, formatTable } from "./table.ts";
@@ -50,6 +51,10 @@ const dictColumns: readonly Column[] = [
 
 function textReport(report: InspectReport, { width, colors }: Console): string {
   const lines = [colors.bold(`${printable(report.path)}: ${report.format}, ${report.container}`)];
+  if (report.graph) lines.push(...graphLines(report.graph));
+  if (report.selected === undefined && report.stateDicts.length === 0) {
+    return `${[...lines, "no tensors"].join("\n")}\n`;
+  }
   if (report.selected === undefined) {
     const rows = report.stateDicts.map(({ path, tensors, bytes }) => [
       printable(path || "."),

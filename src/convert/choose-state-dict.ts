@@ -26,7 +26,10 @@ export function chooseStateDict(
     });
   }
   const [chosen, ...others] = contenders(candidates);
-  if (chosen === undefined) throw new ConvertError("unsupported", "no tensors were found", { file });
+  if (chosen === undefined) {
+    const { message, hint } = checkpoint.absence ?? { message: "no tensors were found", hint: undefined };
+    throw new ConvertError("unsupported", message, { file, hint });
+  }
   if (others.length > 0) {
     throw new ConvertError("usage", `there are several state dicts: ${listOf([chosen, ...others])}`, {
       file,

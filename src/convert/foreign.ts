@@ -70,6 +70,12 @@ const signatures: readonly Signature[] = [
   },
   {
     at: 4,
+    text: "ORTM",
+    what: "a model in the ORT format of ONNX Runtime",
+    hint: "use the .onnx file that it was made from",
+  },
+  {
+    at: 4,
     text: "TFL3",
     what: "a TensorFlow Lite model",
     hint: "convert it with the framework that wrote it",

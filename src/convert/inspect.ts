@@ -2,6 +2,7 @@ import { type ContextOptions, createContext, type Notice } from "../core/context
 import type { Leftover, TensorDict } from "../core/dict.ts";
 import { type DType, elementCount } from "../core/dtype.ts";
 import type { Format } from "../core/format.ts";
+import type { GraphReport } from "../core/graph-report.ts";
 import { tiedTo } from "../transforms/tied.ts";
 import { chooseStateDict, isAmbiguous } from "./choose-state-dict.ts";
 import type { ModelInput, Traffic } from "./open.ts";
@@ -39,6 +40,8 @@ export interface InspectReport {
   /** Bytes of all tensors, tied ones once. */
   readonly bytes: number;
   readonly metadata: Readonly<Record<string, string>>;
+  /** Set where the file holds a graph of operators. */
+  readonly graph?: GraphReport | undefined;
   /** What lies beside the tensors. */
   readonly extras: readonly Leftover[];
   /** Set for an input that came over a network. */
@@ -68,7 +71,7 @@ export async function inspectModel(
   });
   const context = { ...plain, review: noteGlobals(plain.warn) };
   const model = await openModel(input, { formats, from: options.from }, context);
-  const { candidates, container } = model.checkpoint;
+  const { candidates, container, graph } = model.checkpoint;
   const head = {
     path: model.name,
     format: model.format,
@@ -76,9 +79,12 @@ export async function inspectModel(
     stateDicts: candidates.map(({ path, tensorCount, bytes }) => ({ path, tensors: tensorCount, bytes })),
     notices,
     ...(input.traffic === undefined ? {} : { traffic: input.traffic }),
+    ...(graph === undefined ? {} : { graph }),
   };
+  // A graph may be looked at although nothing in it can be converted.
+  const isBare = graph !== undefined && candidates.length === 0;
   const chosen =
-    options.select === undefined && isAmbiguous(model.checkpoint)
+    options.select === undefined && (isBare || isAmbiguous(model.checkpoint))
       ? undefined
       : chooseStateDict(model.checkpoint, options.select, model.name, context);
   if (chosen === undefined) {

@@ -1,3 +1,4 @@
+import type { GraphReport } from "./graph-report.ts";
 import type { LazyTensor } from "./tensor.ts";
 
 /** Something that the input holds beside tensors and that a tensor dict cannot carry. */
@@ -25,6 +26,23 @@ export function tensorDict(tensors: ReadonlyMap<string, LazyTensor>): TensorDict
   return { tensors, metadata: new Map(), aliases: new Map(), leftovers: [], extras: new Map() };
 }
 
+/**
+ * What savers write into metadata is of two kinds: names of dropped tied tensors with the name that was kept, which are
+ * told by the kept one being a tensor and the dropped one being none; and all the rest.
+ */
+export function splitMetadata(
+  strings: Iterable<readonly [key: string, value: string]>,
+  tensors: { has(name: string): boolean },
+): Pick<TensorDict, "metadata" | "aliases"> {
+  const metadata = new Map<string, string>();
+  const aliases = new Map<string, string>();
+  for (const [key, value] of strings) {
+    const isAlias = key !== "format" && tensors.has(value) && !tensors.has(key);
+    (isAlias ? aliases : metadata).set(key, value);
+  }
+  return { metadata, aliases };
+}
+
 /** Bytes of all payloads together. */
 export function payloadBytes(dict: TensorDict): number {
   let bytes = 0;
@@ -47,6 +65,10 @@ export interface Candidate {
 export interface Checkpoint {
   readonly container: string;
   readonly candidates: readonly Candidate[];
+  /** Set where the file holds a graph of operators. */
+  readonly graph?: GraphReport | undefined;
+  /** Why there are no candidates, where more can be said than that. */
+  readonly absence?: { readonly message: string; readonly hint: string } | undefined;
 }
 
 /** A checkpoint that is one dict and nothing else. */

@@ -17,6 +17,12 @@ export interface ByteSink {
 export interface InputFolder {
   /** Opens a file by its bare name; `undefined` where there is none. Names that leave the folder are refused (kind `unsafe`). */
   open(name: string): Promise<ByteSource | undefined>;
+  /**
+   * Opens a file by a relative path with slashes and without `..`; `undefined` where there is none. Refuses (kind
+   * `unsafe`) one that links lead to a place outside the folder, unless that is where they lead the file `beside` too,
+   * a bare name: caches keep the files of a model side by side elsewhere. Folders without folders in them leave it out.
+   */
+  openBelow?(path: string, beside: string): Promise<ByteSource | undefined>;
   /** Lets go of every file that was opened. */
   close(): Promise<void>;
 }

@@ -35,28 +35,41 @@ export async function openFileSource(path: string): Promise<FileSource> {
   }
   const { size } = stats;
 
-  async function readInto(target: Uint8Array, offset: number): Promise<void> {
-    checkRange(path, size, offset, target.length);
-    let done = 0;
-    try {
-      while (done < target.length) {
-        const left = target.length - done;
-        const count =
-          left <= promptBytes
-            ? readSync(handle, target, done, left, offset + done)
-            : (await readAsync(handle, target, done, left, offset + done)).bytesRead;
-        if (count === 0) {
-          throw new ConvertError("io", "the file became shorter while it was read", {
-            file: path,
-            offset: offset + done,
-          });
-        }
-        done += count;
-      }
-    } catch (error) {
-      throw systemError("io", path, error);
-    }
-  }
+  return {
+    name: path,
+    size,
+    async readInto(target, offset) {
+      checkRange(path, size, offset, target.length);
+      await readFully(handle, path, target, offset);
+    },
+    close: () => closeAsync(handle),
+  };
+}
 
-  return { name: path, size, readInto, close: () => closeAsync(handle) };
+/** Fills all of `target` from byte `offset` of an open file. Throws kind `io`. */
+export async function readFully(
+  handle: number,
+  path: string,
+  target: Uint8Array,
+  offset: number,
+): Promise<void> {
+  let done = 0;
+  try {
+    while (done < target.length) {
+      const left = target.length - done;
+      const count =
+        left <= promptBytes
+          ? readSync(handle, target, done, left, offset + done)
+          : (await readAsync(handle, target, done, left, offset + done)).bytesRead;
+      if (count === 0) {
+        throw new ConvertError("io", "the file became shorter while it was read", {
+          file: path,
+          offset: offset + done,
+        });
+      }
+      done += count;
+    }
+  } catch (error) {
+    throw systemError("io", path, error);
+  }
 }

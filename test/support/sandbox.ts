@@ -15,6 +15,7 @@ const inputs: Readonly<Record<string, string>> = {
   "run.ckpt": join(fixtures, "pytorch/torch-2.13/checkpoint-ema.pth"),
   "gan.pth": samples.twoModels,
   "tied.pth": samples.tied,
+  "network.onnx": join(fixtures, "onnx/exports/torch-2.13/conv.onnx"),
   downloaded: samples.shards,
 };
 

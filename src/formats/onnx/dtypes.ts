@@ -47,6 +47,8 @@ const onnxDTypes: readonly OnnxDType[] = [
   type(24, "FLOAT8E8M0", "F8_E8M0", int32Data, 12),
   type(25, "UINT2", "U2", int32Data, 13),
   type(26, "INT2", "I2", int32Data, 13),
+  type(27, "FLOAT6E2M3", "F6_E2M3", int32Data, 14),
+  type(28, "FLOAT6E3M2", "F6_E3M2", int32Data, 14),
 ];
 
 /** By its code. */

@@ -1,7 +1,8 @@
 import type { Format } from "../../core/format.ts";
+import { isOnnx } from "./detect.ts";
 import { onnxDTypeFor } from "./dtypes.ts";
 
-/** ONNX, IR version 3 to 14: a protobuf message, with weights in it or beside it. */
+/** ONNX models, their weights in the file or beside it. FORMAT.md beside this file has the details. */
 export const onnx: Format = {
   id: "onnx",
   title: "ONNX",
@@ -10,6 +11,7 @@ export const onnx: Format = {
   sharesStorage: false,
   holdsMetadata: true,
   folderStem: "model",
-  detect: () => "no",
+  detect: (probe) => (isOnnx(probe) ? "likely" : "no"),
+  loadReader: () => import("./read.ts").then((module) => module.reader),
   loadWriter: () => import("./write.ts").then((module) => module.writer),
 };

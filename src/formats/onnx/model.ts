@@ -75,6 +75,8 @@ export interface OnnxFunction {
 export interface OnnxNode {
   /** As the file has it; may be `""`, and need not be unique. */
   readonly name: string;
+  /** Where it is in the model, unique: the path of its graph, and its name or else its type and position. */
+  readonly path: string;
   readonly opType: string;
   readonly domain: string;
   readonly overload: string;
@@ -95,7 +97,7 @@ export interface OnnxAttribute {
   readonly int: bigint | undefined;
   /** `undefined` too where the bytes are no text. */
   readonly text: string | undefined;
-  /** The lists `floats` and `ints` as numbers, where they are short (`shortListBytes`); as bytes they are in `lists`. */
+  /** The lists `floats` and `ints` as numbers, where they are short; as bytes they are in `lists`. */
   readonly floats: readonly number[] | undefined;
   readonly ints: readonly bigint[] | undefined;
   readonly texts: readonly string[];
@@ -118,6 +120,8 @@ export interface OnnxLists {
   readonly int: readonly WireRun[];
   readonly floats: readonly WireRun[];
   readonly ints: readonly WireRun[];
+  /** How many numbers `ints` has; of floats it follows from their bytes. */
+  readonly intCount: number;
 }
 
 /** A tensor: what it is, and where its values lie. */

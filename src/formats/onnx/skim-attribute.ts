@@ -32,7 +32,7 @@ interface Draft {
   readonly sparseTensors: OnnxSparseTensor[];
   readonly graphs: OnnxGraph[];
   refersTo: string;
-  readonly runs: { float: WireRun[]; int: WireRun[]; floats: WireRun[]; ints: WireRun[] };
+  readonly runs: { float: WireRun[]; int: WireRun[]; floats: WireRun[]; ints: WireRun[]; intCount: number };
 }
 
 /** An `AttributeProto`; `graphPath` says where its graphs are, given the name of the attribute. */
@@ -76,7 +76,7 @@ function emptyDraft(): Draft {
     sparseTensors: [],
     graphs: [],
     refersTo: "",
-    runs: { float: [], int: [], floats: [], ints: [] },
+    runs: { float: [], int: [], floats: [], ints: [], intCount: 0 },
   };
 }
 
@@ -180,13 +180,11 @@ function takeFloats(skim: Skim, field: WireField, { floats, runs }: Draft): void
 
 function takeInts(skim: Skim, field: WireField, { ints, runs }: Draft): void | Promise<void> {
   addRun(runs.ints, field);
-  if (ints.length > shortList) return;
-  if (field.type !== wireType.bytes) {
-    skim.cursor.expect(field, wireType.varint);
-    ints.push(int64Of(field));
-    return;
-  }
-  return skim.cursor.varints(field, (value) => {
+  const add = (value: WireField): void => {
+    runs.intCount++;
     if (ints.length <= shortList) ints.push(int64Of(value));
-  });
+  };
+  if (field.type === wireType.bytes) return skim.cursor.varints(field, add);
+  skim.cursor.expect(field, wireType.varint);
+  add(field);
 }

@@ -134,5 +134,5 @@ export async function skimNode(
       `${path}/${attribute}${index === 0 ? "" : `_${index}`}`;
     attributes.push(await skimAttribute(skim, skim.cursor.message(field, message), graphPath));
   }
-  return { ...draft, inputs, outputs, attributes, metadata, message };
+  return { ...draft, path, inputs, outputs, attributes, metadata, message };
 }

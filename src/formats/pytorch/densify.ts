@@ -2,8 +2,9 @@ import type { RunContext } from "../../core/context.ts";
 import { byteLength, elementCount } from "../../core/dtype.ts";
 import { ConvertError } from "../../core/errors.ts";
 import { checkLimit } from "../../core/limits.ts";
-import { type ByteSource, checkRange, readBytes } from "../../core/source.ts";
+import { readBytes } from "../../core/source.ts";
 import type { LazyTensor } from "../../core/tensor.ts";
+import { type Cells, denseSource } from "../../sparse/dense-source.ts";
 import { openTensor } from "./open-tensor.ts";
 import { cellsOf } from "./sparse-cells.ts";
 import type { TorchSparse } from "./torch-values.ts";
@@ -39,27 +40,9 @@ export function densified(name: string, sparse: TorchSparse, file: string, conte
     return { positions, order, bytes, cellBytes: blockElements * itemBytes };
   }
 
-  let cells: Promise<Cells> | undefined;
-  const payload: ByteSource = {
-    name: `${file}#${name}`,
-    size,
-    async readInto(target, offset) {
-      checkRange(name, size, offset, target.length);
-      cells ??= load();
-      place(await cells, itemBytes, target, offset);
-    },
-  };
+  const payload = denseSource(`${file}#${name}`, size, itemBytes, load);
   const change = `is sparse (${sparse.layout}) and would be written with its zeros, as ${size} bytes`;
   return { dtype: values.dtype, shape: sparse.shape, payload, permission: { word: "densify", change } };
-}
-
-/** Runs of stored elements: where each starts in the dense tensor, counted in elements, and all their bytes. */
-interface Cells {
-  readonly positions: readonly number[];
-  /** Cells by ascending position. */
-  readonly order: readonly number[];
-  readonly bytes: Uint8Array;
-  readonly cellBytes: number;
 }
 
 async function readIndices(tensor: LazyTensor, name: string, file: string): Promise<readonly number[]> {
@@ -85,41 +68,4 @@ function refuseDuplicates(
       hint: "call .coalesce() on it before saving",
     });
   }
-}
-
-function place(
-  { positions, order, bytes, cellBytes }: Cells,
-  itemBytes: number,
-  target: Uint8Array,
-  offset: number,
-): void {
-  target.fill(0);
-  const end = offset + target.length;
-  for (let at = firstReaching(positions, order, itemBytes, cellBytes, offset); at < order.length; at++) {
-    const cell = order[at] as number;
-    const start = (positions[cell] as number) * itemBytes;
-    if (start >= end) return;
-    const from = Math.max(start, offset);
-    const to = Math.min(start + cellBytes, end);
-    const source = cell * cellBytes + (from - start);
-    if (to > from) target.set(bytes.subarray(source, source + to - from), from - offset);
-  }
-}
-
-/** The first cell in order that ends after `offset`. */
-function firstReaching(
-  positions: readonly number[],
-  order: readonly number[],
-  itemBytes: number,
-  cellBytes: number,
-  offset: number,
-): number {
-  let low = 0;
-  let high = order.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((positions[order[middle] as number] as number) * itemBytes + cellBytes > offset) high = middle;
-    else low = middle + 1;
-  }
-  return low;
 }

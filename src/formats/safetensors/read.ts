@@ -1,11 +1,11 @@
 import { readUint64 } from "../../bytes/size.ts";
-import { singleDict } from "../../core/dict.ts";
+import { singleDict, splitMetadata } from "../../core/dict.ts";
 import { ConvertError } from "../../core/errors.ts";
 import type { FormatReader } from "../../core/format.ts";
 import { checkLimit } from "../../core/limits.ts";
 import { readBytes, section } from "../../core/source.ts";
 import type { LazyTensor } from "../../core/tensor.ts";
-import { type Header, maxHeaderBytes, parseHeader } from "./header.ts";
+import { maxHeaderBytes, parseHeader } from "./header.ts";
 
 /** Reads one safetensors file; its tensors come in the order of their bytes. */
 export const reader: FormatReader = {
@@ -48,18 +48,7 @@ export const reader: FormatReader = {
         payload: section(source, dataStart + start, dataStart + end, `${file}#${name}`),
       });
     }
-    const [metadata, aliases] = splitMetadata(header);
-    return singleDict("safetensors", { tensors, metadata, aliases, leftovers: [], extras: new Map() });
+    const strings = splitMetadata(header.metadata, tensors);
+    return singleDict("safetensors", { tensors, ...strings, leftovers: [], extras: new Map() });
   },
 };
-
-/** Savers record a dropped tied name as metadata, dropped to kept; it is one if the kept name is a tensor and the dropped is none. */
-function splitMetadata(header: Header): [metadata: Map<string, string>, aliases: Map<string, string>] {
-  const names = new Set(header.tensors.map((tensor) => tensor.name));
-  const metadata = new Map<string, string>();
-  const aliases = new Map<string, string>();
-  for (const [key, value] of header.metadata) {
-    (key !== "format" && names.has(value) && !names.has(key) ? aliases : metadata).set(key, value);
-  }
-  return [metadata, aliases];
-}
