@@ -2,11 +2,11 @@
 export {
   type ConvertOptions,
   type ConvertResult,
-  type Dropped,
   type OutputReport,
   type PlannedConversion,
   planConversion,
 } from "./convert/convert.ts";
+export type { Dropped } from "./convert/decide-tensors.ts";
 export { type DiffOptions, type DiffReport, diffModels, type TensorDifference } from "./convert/diff.ts";
 export {
   type InspectOptions,
@@ -15,6 +15,8 @@ export {
   type StateDictReport,
   type TensorReport,
 } from "./convert/inspect.ts";
+export type { InputReport } from "./convert/load-inputs.ts";
+export type { DuplicatePolicy } from "./convert/merge.ts";
 export type { ModelInput } from "./convert/open.ts";
 export { type OpenedModel, openModel } from "./convert/open-model.ts";
 export { type ModelOutput, type NamedPlan, type OutputLayout, planOutput } from "./convert/plan-output.ts";
@@ -65,5 +67,9 @@ export { type ByteSource, bytesSource, type ReadRequest, readBytes, section } fr
 export type { LazyTensor, StorageView, TensorInfo } from "./core/tensor.ts";
 export type { GlobalUse, Verdict } from "./core/verdict.ts";
 export { parseSize } from "./shards/size.ts";
+export { type FilterOptions, filter } from "./transforms/filter.ts";
 export { setMetadata } from "./transforms/metadata.ts";
+export { type Pattern, parsePattern } from "./transforms/pattern.ts";
+export { type RenameOptions, type RenameRule, rename } from "./transforms/rename.ts";
+export { restoreTies } from "./transforms/restore-ties.ts";
 export { resolveTies, type TiedPolicy } from "./transforms/tied.ts";

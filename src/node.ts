@@ -20,19 +20,28 @@ export * from "./index.ts";
 export { inputFolder } from "./node/input-folder.ts";
 export { outputFolder } from "./node/output-folder.ts";
 export type { ConvertPathOptions, PlannedPathConversion } from "./paths/convert-paths.ts";
+export { readNameMap } from "./paths/name-map.ts";
 export { type OpenModel, type OpenPathOptions, open } from "./paths/open.ts";
 export { resolveInput } from "./paths/resolve-input.ts";
 export { resolveOutput } from "./paths/resolve-output.ts";
 export type { UploadPathOptions } from "./paths/upload-path.ts";
 export type { UploadedFile, UploadReport } from "./upload/upload-files.ts";
 
-/** Converts the file or folder `from` into the file or folder `to`; the files appear once all are complete. */
-export function convert(from: string, to: string, options?: ConvertPathOptions): Promise<ConvertResult> {
+/** Converts the file or folder `from`, or several as one, into the file or folder `to`; the files appear once all are complete. */
+export function convert(
+  from: string | readonly string[],
+  to: string,
+  options?: ConvertPathOptions,
+): Promise<ConvertResult> {
   return convertPaths(from, to, builtinFormats, options);
 }
 
 /** Decides a conversion without writing anything: look at `result`, then `run()` or `close()`. */
-export function plan(from: string, to: string, options?: ConvertPathOptions): Promise<PlannedPathConversion> {
+export function plan(
+  from: string | readonly string[],
+  to: string,
+  options?: ConvertPathOptions,
+): Promise<PlannedPathConversion> {
   return planPaths(from, to, builtinFormats, options);
 }
 

@@ -1,9 +1,17 @@
 import type { ConvertResult } from "../convert/convert.ts";
 import { formatBytes } from "../core/words.ts";
-import { plan } from "../node.ts";
+import { plan, readNameMap } from "../node.ts";
 import { type Console, printable } from "./console.ts";
 import { reportNotices } from "./notices.ts";
-import { parseBuffer, parseChoice, parseJobs, parseLimits, parsePairs, parseShardSize } from "./options.ts";
+import {
+  parseBuffer,
+  parseChoice,
+  parseJobs,
+  parseLimits,
+  parsePairs,
+  parseRules,
+  parseShardSize,
+} from "./options.ts";
 import { createProgressLine } from "./progress.ts";
 import { type Column, formatTable } from "./table.ts";
 
@@ -15,6 +23,14 @@ export interface ConvertFlags {
   readonly externalData?: string;
   readonly select?: string;
   readonly all?: boolean;
+  readonly include?: readonly string[];
+  readonly exclude?: readonly string[];
+  readonly rename?: readonly string[];
+  readonly map?: string;
+  readonly stripPrefix?: string;
+  readonly addPrefix?: string;
+  readonly inputPrefix?: readonly string[];
+  readonly duplicates?: string;
   readonly tied?: string;
   readonly keep?: readonly string[];
   readonly metadata?: readonly string[];
@@ -31,9 +47,9 @@ export interface ConvertFlags {
   readonly progress: boolean;
 }
 
-/** `convert INPUT OUTPUT`: plans, runs, reports. */
+/** `convert INPUT... OUTPUT`: plans, runs, reports. */
 export async function convertCommand(
-  input: string,
+  inputs: readonly string[],
   output: string,
   flags: ConvertFlags,
   console: Console,
@@ -42,7 +58,7 @@ export async function convertCommand(
   const line = await createProgressLine(console, flags.progress && !flags.quiet);
   const begun = performance.now();
   try {
-    const conversion = await plan(input, output, {
+    const conversion = await plan(inputs, output, {
       from: flags.from,
       to: flags.to,
       maxShardBytes: parseShardSize(flags.maxShardSize),
@@ -53,6 +69,14 @@ export async function convertCommand(
       ),
       select: flags.select,
       all: flags.all,
+      include: flags.include,
+      exclude: flags.exclude,
+      rename: parseRules(flags.rename),
+      map: flags.map === undefined ? undefined : await readNameMap(flags.map),
+      stripPrefix: flags.stripPrefix,
+      addPrefix: flags.addPrefix,
+      inputPrefixes: flags.inputPrefix,
+      duplicates: parseChoice(flags.duplicates, ["error", "first", "last"], "--duplicates"),
       tied: parseChoice(flags.tied, ["drop", "copy"], "--tied"),
       keep: flags.keep,
       metadata: parsePairs(flags.metadata, "--metadata"),
@@ -87,8 +111,17 @@ function report(
 }
 
 function jsonReport(result: ConvertResult, seconds: number | undefined): object {
-  const { input, outputs, tensors, bytes, dropped, notices } = result;
-  return { input, outputs, tensors, bytes, dropped, notices, ...(seconds === undefined ? {} : { seconds }) };
+  const { input, inputs, outputs, tensors, bytes, dropped, notices } = result;
+  return {
+    input,
+    inputs,
+    outputs,
+    tensors,
+    bytes,
+    dropped,
+    notices,
+    ...(seconds === undefined ? {} : { seconds }),
+  };
 }
 
 function textReport(result: ConvertResult, seconds: number | undefined, console: Console): string {
@@ -99,7 +132,9 @@ function textReport(result: ConvertResult, seconds: number | undefined, console:
   ]);
   const lines = formatTable(columns, rows, console.width);
   const took = seconds === undefined ? "would be written; this was a dry run" : `in ${seconds.toFixed(2)} s`;
-  return `${lines.join("\n")}\n${result.tensors} tensors, ${formatBytes(result.bytes)} ${took}\n`;
+  const excluded = result.dropped.filter(({ reason }) => reason === "excluded").length;
+  const without = excluded === 0 ? "" : `; ${excluded} left out`;
+  return `${lines.join("\n")}\n${result.tensors} tensors, ${formatBytes(result.bytes)} ${took}${without}\n`;
 }
 
 const columns: readonly Column[] = [

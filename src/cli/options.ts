@@ -18,6 +18,19 @@ export function parsePairs(pairs: readonly string[] = [], option: string): Reado
   return map;
 }
 
+/** `--rename FROM=>TO`: at the first arrow, or behind the expression of a `/regex/`. Throws kind `usage`. */
+export function parseRules(rules: readonly string[] = []): readonly (readonly [from: string, to: string])[] {
+  return rules.map((rule) => {
+    const parts = /^(\/.+?\/[a-z]*)=>(.*)$/s.exec(rule) ?? /^(.+?)=>(.*)$/s.exec(rule);
+    if (parts === null) {
+      throw new ConvertError("usage", `--rename takes FROM=>TO, not "${rule}"`, {
+        hint: "put it in quotes: the shell takes > for itself",
+      });
+    }
+    return [parts[1] as string, parts[2] as string];
+  });
+}
+
 /** `--limit NAME=VALUE`, repeatable. Throws kind `usage` for a name that is no limit. */
 export function parseLimits(pairs: readonly string[] | undefined): Partial<Limits> {
   const limits: Partial<Record<keyof Limits, number>> = {};

@@ -14,6 +14,9 @@ Examples:
   tensorferry convert model.pth out/ --max-shard-size 2GB   smaller shards
   tensorferry convert model.pth model.onnx                  the weights as ONNX
   tensorferry convert run.ckpt out/ --select ema            another state dict of a checkpoint
+  tensorferry convert vae.pth unet.pth all.safetensors      several inputs into one output
+  tensorferry convert model.pth out/ --include 'encoder.*' --strip-prefix encoder.
+  tensorferry convert model.pth out/ --rename '/^h\\.(\\d+)/=>layers.$1'
   tensorferry convert model.pth out/ --dry-run              what would be written
 `;
 
@@ -74,8 +77,9 @@ export function buildProgram(
   program
     .command("convert")
     .description("convert a checkpoint; formats are known by content, and by the output's extension")
-    .argument("<input>", "file, folder, index or address")
-    .argument("<output>", "file, or a folder if it ends in / or exists")
+    .argument("<input>", "file, folder, index or address; several become one output")
+    .argument("<output...>", "file, or a folder if it ends in / or exists")
+    .usage("<input...> <output> [options]")
     .option("--from <format>", "read the input as this format")
     .option("--to <format>", "write this format, whatever the extension says")
     .option(
@@ -88,6 +92,14 @@ export function buildProgram(
     )
     .option("--select <path>", "which state dict of a checkpoint, e.g. model_state_dict; . is the top")
     .option("--all", "the whole checkpoint, restored when converted back to a .pth")
+    .option("--include <pattern>", "take only these names: a glob or /regex/, repeatable", collect)
+    .option("--exclude <pattern>", "leave out these names, repeatable", collect)
+    .option("--strip-prefix <prefix>", "take it off the names that start with it")
+    .option("--map <file>", "new names from JSON or YAML: old to new")
+    .option("--rename <from=>to>", "a name or /regex/, with $1 for its groups; repeatable, in order", collect)
+    .option("--add-prefix <prefix>", "put it before every name")
+    .option("--input-prefix <prefix>", "put it before the names of an input; one for each, in order", collect)
+    .option("--duplicates <how>", "error, first or last: a name in several inputs (default: error)")
     .option("--tied <how>", "drop or copy: names that share all their bytes (default: drop)")
     .option("--keep <name>", "which name of a tied group stays, repeatable", collect)
     .option("--metadata <key=value>", "add to the output's metadata, repeatable", collect)
@@ -103,9 +115,10 @@ export function buildProgram(
     .option("--quiet", "print errors only")
     .option("--no-progress", "no progress line")
     .addHelpText("after", convertExamples)
-    .action(async (input: string, output: string, flags: ConvertFlags) => {
+    .action(async (first: string, others: readonly string[], flags: ConvertFlags) => {
       const { convertCommand } = await import("./convert.ts");
-      await convertCommand(input, output, flags, console, signal);
+      const inputs = [first, ...others.slice(0, -1)];
+      await convertCommand(inputs, others.at(-1) as string, flags, console, signal);
     });
 
   program

@@ -2,23 +2,20 @@ import { type ContextOptions, createContext, type Notice, type RunContext } from
 import { payloadBytes, type TensorDict } from "../core/dict.ts";
 import { ConvertError } from "../core/errors.ts";
 import type { ExternalData, Format } from "../core/format.ts";
-import { graphOf } from "../core/graph.ts";
 import type { OutputPlan } from "../core/plan.ts";
 import type { InputFolder } from "../core/sink.ts";
-import { setMetadata } from "../transforms/metadata.ts";
-import { resolveTies, type TiedPolicy } from "../transforms/tied.ts";
-import { checkAllowances, refuseChanges } from "./allowances.ts";
+import { checkAllowances } from "./allowances.ts";
 import { checkGrowth, checkStorages } from "./check-storages.ts";
-import { chooseStateDict } from "./choose-state-dict.ts";
+import { type Dropped, decideTensors, type TensorOptions } from "./decide-tensors.ts";
+import { type InputOptions, type InputReport, loadInputs } from "./load-inputs.ts";
 import { formatByExtension, formatById, type ModelInput } from "./open.ts";
-import { openModel } from "./open-model.ts";
 import { type ModelOutput, planOutput } from "./plan-output.ts";
 import { runPlan } from "./run-plan.ts";
 import { refuseDangerous } from "./unsafe.ts";
 import { verifyOutput } from "./verify-output.ts";
 
 /** What a conversion may be told. */
-export interface ConvertOptions extends ContextOptions {
+export interface ConvertOptions extends ContextOptions, InputOptions, TensorOptions {
   /** Format ids that override what content and extension say. */
   readonly from?: string | undefined;
   readonly to?: string | undefined;
@@ -29,28 +26,12 @@ export interface ConvertOptions extends ContextOptions {
    * `always`, `never`, or the id of another format, whose files are then written for it to point into.
    */
   readonly externalData?: ExternalData | (string & {}) | undefined;
-  /** Path of the state dict within a checkpoint; `.` is the top. */
-  readonly select?: string | undefined;
-  /** What becomes of names that share all their bytes; by default they go on sharing where the format can, and are dropped elsewhere. */
-  readonly tied?: TiedPolicy | undefined;
-  /** Names that stay when their tied group is reduced to one. */
-  readonly keep?: readonly string[] | undefined;
-  /** Keys to add to the output's metadata. */
-  readonly metadata?: ReadonlyMap<string, string> | undefined;
   /** Read the output back and compare it with the input. */
   readonly verify?: boolean | undefined;
   /** Fail (kind `lossy`) where there would be a notice. */
   readonly strict?: boolean | undefined;
   /** What would otherwise be refused, by the words that the errors name: `unsafe-pickle`. */
   readonly allow?: readonly string[] | undefined;
-}
-
-/** A tensor or value of the input that the output lacks under its name. */
-export interface Dropped {
-  readonly name: string;
-  readonly reason: string;
-  /** The name under which the same tensor was written. */
-  readonly keptAs?: string | undefined;
 }
 
 /** One output file. */
@@ -62,7 +43,9 @@ export interface OutputReport {
 
 /** What a conversion did, or with a plan alone would do. */
 export interface ConvertResult {
-  readonly input: { readonly path: string; readonly format: string; readonly container: string };
+  /** The first of `inputs`. */
+  readonly input: InputReport;
+  readonly inputs: readonly InputReport[];
   readonly outputs: readonly OutputReport[];
   readonly plan: OutputPlan;
   /** Number of tensors written. */
@@ -80,9 +63,9 @@ export interface PlannedConversion {
   run(written?: InputFolder): Promise<ConvertResult>;
 }
 
-/** Reads headers and decides everything; writes nothing. */
+/** Reads headers and decides everything; writes nothing. Several inputs become one output. */
 export async function planConversion(
-  input: ModelInput,
+  input: ModelInput | readonly ModelInput[],
   output: ModelOutput,
   formats: readonly Format[],
   options: ConvertOptions = {},
@@ -93,19 +76,19 @@ export async function planConversion(
   const plain = createContext({ ...options, onNotice: collect(notices, options) });
   const context: RunContext = { ...plain, review: refuseDangerous(allow, plain.warn) };
   const format = outputFormat(output, formats, options);
-  const model = await openModel(input, { formats, from: options.from }, context);
-  const chosen = chooseStateDict(model.checkpoint, options.select, model.name, context).load();
-  refuseChanges(chosen, allow, model.name);
-  warnOfLeftovers(chosen, context);
-  const labelled = setMetadata(options.metadata ?? new Map(), context)(chosen);
-  const dict = tie(labelled, format, options, context);
+  const open = { formats, from: options.from };
+  const { dict: whole, reports } = await loadInputs([input].flat(), open, options, context);
+  const path = reports.map((report) => report.path).join(" + ");
+  warnOfLeftovers(whole, context);
+  const { dict, chosen, dropped } = decideTensors(whole, format, { ...options, allow, path }, context);
   warnOfMetadata(dict, format, context);
-  checkGrowth(chosen, payloadBytes(dict), context, model.name);
+  checkGrowth(chosen, payloadBytes(dict), context, path);
   const { maxShardBytes, externalData } = options;
   const layout = { maxShardBytes, externalData, formats, warn: context.warn };
   const { plan, isOfModel } = await planOutput(dict, format, output.name, layout);
   const result: ConvertResult = {
-    input: { path: model.name, format: model.format, container: model.checkpoint.container },
+    input: reports[0],
+    inputs: reports,
     outputs: plan.files.map((file) => ({
       path: output.folder.pathOf(file.name),
       bytes: file.size,
@@ -114,7 +97,7 @@ export async function planConversion(
     plan,
     tensors: dict.tensors.size,
     bytes: plan.size,
-    dropped: droppedFrom(chosen, dict),
+    dropped,
     notices,
   };
   refuseNotices(notices, options);
@@ -152,15 +135,6 @@ function outputFormat(output: ModelOutput, formats: readonly Format[], options: 
   });
 }
 
-/**
- * A format whose tensors can share a storage keeps them as they are, unless the caller wants otherwise; and a graph
- * names each of its weights.
- */
-function tie(dict: TensorDict, format: Format, options: ConvertOptions, context: RunContext): TensorDict {
-  if (graphOf(dict) !== undefined || (format.sharesStorage && options.tied === undefined)) return dict;
-  return resolveTies(options.tied ?? "drop", options.keep ?? [], context)(dict);
-}
-
 function warnOfMetadata({ metadata }: TensorDict, format: Format, context: RunContext): void {
   const keys = [...metadata.keys()].filter((key) => key !== "format" && !key.startsWith("tensorferry."));
   if (format.holdsMetadata || keys.length === 0) return;
@@ -178,16 +152,6 @@ function warnOfLeftovers({ leftovers }: TensorDict, context: RunContext): void {
     code: "left-behind",
     message: `left behind, being no tensors of the state dict: ${shown.join(", ")}${rest}`,
   });
-}
-
-function droppedFrom(before: TensorDict, after: TensorDict): readonly Dropped[] {
-  const dropped: Dropped[] = [];
-  for (const name of before.tensors.keys()) {
-    if (!after.tensors.has(name)) dropped.push({ name, reason: "tied", keptAs: after.aliases.get(name) });
-  }
-  for (const { name, what } of before.leftovers)
-    dropped.push({ name, reason: `not a tensor of the state dict: ${what}` });
-  return dropped;
 }
 
 function refuseNotices(notices: readonly Notice[], options: ConvertOptions): void {

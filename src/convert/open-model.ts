@@ -113,7 +113,8 @@ function mergeShards(index: ShardIndex, shards: ReadonlyMap<string, TensorDict>,
       tensor: name,
     });
   }
-  for (const [key, value] of index.metadata)
+  const recorded = [...index.metadata, ...ordered.flatMap(([, dict]) => [...dict.aliases])];
+  for (const [key, value] of recorded)
     (tensors.has(value) && !tensors.has(key) ? aliases : metadata).set(key, value);
   const leftovers = ordered.flatMap(([, dict]) => dict.leftovers);
   return { tensors, metadata, aliases, leftovers, extras: new Map() };

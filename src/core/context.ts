@@ -30,6 +30,8 @@ export type NoticeCode =
   | "bad-checksum"
   | "holds-code"
   | "no-code"
+  | "unmatched"
+  | "duplicate"
   | "beyond-protobuf";
 
 /** How far a long call has come; `done` and `total` are bytes. */

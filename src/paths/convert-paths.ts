@@ -6,6 +6,7 @@ import {
   planConversion,
 } from "../convert/convert.ts";
 import { type InspectOptions, type InspectReport, inspectModel } from "../convert/inspect.ts";
+import type { ModelInput } from "../convert/open.ts";
 import type { Format } from "../core/format.ts";
 import { inputFolder } from "../node/input-folder.ts";
 import { platform } from "../node/platform.ts";
@@ -26,40 +27,57 @@ export interface PlannedPathConversion {
   close(): Promise<void>;
 }
 
-/** Decides a whole conversion between two paths without writing anything. */
+/** Decides a whole conversion between paths without writing anything; several inputs become one output. */
 export async function planPaths(
-  from: string,
+  from: string | readonly string[],
   to: string,
   formats: readonly Format[],
   options: ConvertPathOptions = {},
 ): Promise<PlannedPathConversion> {
-  const input = await resolveInput(from, options.signal);
+  const inputs = await resolveInputs([from].flat(), options.signal);
+  const close = async () => {
+    for (const { folder } of inputs) await folder.close();
+  };
   const output = resolveOutput(to, options.force ?? false);
-  const planned: PlannedConversion = await planConversion(input, output, formats, {
+  const planned: PlannedConversion = await planConversion(inputs, output, formats, {
     ...platform,
     ...options,
   }).catch(async (error: unknown) => {
-    await input.folder.close();
+    await close();
     throw error;
   });
   return {
     result: planned.result,
-    close: () => input.folder.close(),
+    close,
     async run() {
       const written = options.verify ? inputFolder(output.name === undefined ? to : dirname(to)) : undefined;
       try {
         return await planned.run(written);
       } finally {
         await written?.close();
-        await input.folder.close();
+        await close();
       }
     },
   };
 }
 
-/** Converts one path to another: a file, or a folder. */
+async function resolveInputs(
+  paths: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<readonly ModelInput[]> {
+  const inputs: ModelInput[] = [];
+  try {
+    for (const path of paths) inputs.push(await resolveInput(path, signal));
+    return inputs;
+  } catch (error) {
+    for (const { folder } of inputs) await folder.close();
+    throw error;
+  }
+}
+
+/** Converts one path, or several, to another: a file, or a folder. */
 export async function convertPaths(
-  from: string,
+  from: string | readonly string[],
   to: string,
   formats: readonly Format[],
   options: ConvertPathOptions = {},

@@ -1,47 +1,74 @@
 import { ConvertError } from "../core/errors.ts";
 
-/** One character, a set of them, or `*`. */
-type Step = string | ((character: string) => boolean) | typeof star;
+type Literal = string;
+type CharacterSet = (character: string) => boolean;
+type Step = Literal | CharacterSet | typeof star;
 
 const star = { any: "characters" } as const;
 
 /** A test of whole names against a glob. Takes time in proportion to the name, times the pattern at worst. */
 export function compileGlob(text: string): (name: string) => boolean {
   if (text === "") throw badGlob(text, "it is empty", "* matches every name");
-  const alternatives = parseSequence({ text, characters: [...text], at: 0 }, 0).map((steps) => {
-    const literal = steps.findIndex((step) => typeof step !== "string");
-    return { prefix: (literal < 0 ? steps : steps.slice(0, literal)).join(""), steps };
-  });
-  return (name) => alternatives.some(({ prefix, steps }) => name.startsWith(prefix) && fits(steps, name));
+  const alternatives = parseSequence({ text, characters: [...text], at: 0 }, 0).map(joinLiterals);
+  return (name) => alternatives.some((steps) => fits(steps, name));
+}
+
+function joinLiterals(steps: readonly Step[]): readonly Step[] {
+  const joined: Step[] = [];
+  for (const step of steps) {
+    const last = joined.at(-1);
+    if (typeof step === "string" && typeof last === "string") joined[joined.length - 1] = last + step;
+    else joined.push(step);
+  }
+  return joined;
 }
 
 /** Only the last star seen is ever taken back, which keeps the work bounded. */
 function fits(steps: readonly Step[], name: string): boolean {
-  const characters: ArrayLike<string> = /[\ud800-\udfff]/.test(name) ? [...name] : name;
   let step = 0;
   let at = 0;
   let lastStar = -1;
   let starEnd = 0;
-  while (at < characters.length) {
-    if (steps[step] === star) {
+  while (at < name.length || step < steps.length) {
+    const current = steps[step];
+    if (isStar(current)) {
       lastStar = step++;
       starEnd = at;
-    } else if (step < steps.length && accepts(steps[step] as Step, characters[at] as string)) {
-      step++;
-      at++;
-    } else if (lastStar >= 0) {
-      step = lastStar + 1;
-      at = ++starEnd;
-    } else {
-      return false;
+      continue;
     }
+    const taken = charactersTaken(current, name, at);
+    if (taken >= 0) {
+      step++;
+      at += taken;
+      continue;
+    }
+    if (lastStar < 0) return false;
+    starEnd = nextStart(steps[lastStar + 1], name, starEnd + 1);
+    if (starEnd < 0) return false;
+    step = lastStar + 1;
+    at = starEnd;
   }
-  while (steps[step] === star) step++;
-  return step === steps.length;
+  return true;
 }
 
-function accepts(step: Step, character: string): boolean {
-  return typeof step === "function" ? step(character) : step === character;
+function isStar(step: Step | undefined): step is typeof star {
+  return step === star;
+}
+
+/** How many code units a step takes from `at` on; negative where it does not fit. */
+function charactersTaken(step: Literal | CharacterSet | undefined, name: string, at: number): number {
+  if (typeof step === "string") return name.startsWith(step, at) ? step.length : -1;
+  const code = name.codePointAt(at);
+  if (step === undefined || code === undefined) return -1;
+  const character = String.fromCodePoint(code);
+  return step(character) ? character.length : -1;
+}
+
+/** Where what follows a star may begin, from `at` on; negative where it cannot. */
+function nextStart(step: Step | undefined, name: string, at: number): number {
+  if (at > name.length) return -1;
+  if (step === undefined) return name.length;
+  return typeof step === "string" ? name.indexOf(step, at) : at;
 }
 
 interface Cursor {

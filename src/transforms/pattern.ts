@@ -14,21 +14,21 @@ export interface Pattern {
  * not well formed.
  */
 export function parsePattern(text: string): Pattern {
-  const regex = parseRegex(text);
+  // A global expression would remember where its last match ended.
+  const regex = parseRegex(text, "iu");
   return { text, matches: regex ? (name) => regex.test(name) : compileGlob(text) };
 }
 
-/** The expression in `/…/flags`; `undefined` for other texts. */
-function parseRegex(text: string): RegExp | undefined {
+/** The expression in `/…/flags`, with those of `flags` alone; `undefined` for other texts. Throws kind `usage` for a bad one. */
+export function parseRegex(text: string, flags: string): RegExp | undefined {
   const parts = /^\/(.+)\/([a-z]*)$/s.exec(text);
   if (parts === null) return undefined;
-  const [, source, flags] = parts as unknown as [string, string, string];
-  // A global one would remember where its last match ended.
-  const hint = "a /regex/ is one of JavaScript's, and its flags are i and u";
-  if (/[^iu]/.test(flags))
+  const [, source, given] = parts as unknown as [string, string, string];
+  const hint = `a /regex/ is one of JavaScript's; its flags may be ${[...flags].join(", ")}`;
+  if ([...given].some((flag) => !flags.includes(flag)))
     throw new ConvertError("usage", `"${text}" is no pattern: unknown flags`, { hint });
   try {
-    return new RegExp(source, flags);
+    return new RegExp(source, given);
   } catch (error) {
     throw new ConvertError("usage", `"${text}" is no pattern: ${(error as Error).message}`, { hint });
   }

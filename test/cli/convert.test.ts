@@ -234,6 +234,7 @@ describe("--json", () => {
     );
     expect(json).toEqual({
       input: { path: samples.tied, format: "pytorch", container: "zip" },
+      inputs: [{ path: samples.tied, format: "pytorch", container: "zip" }],
       outputs: [{ path: output, bytes: readFileSync(output).length, tensors: 4 }],
       tensors: 4,
       bytes: readFileSync(output).length,

@@ -4,15 +4,10 @@ import type { Leftover, TensorDict } from "../../core/dict.ts";
 import { ConvertError } from "../../core/errors.ts";
 import { checkLimit } from "../../core/limits.ts";
 import type { LazyTensor } from "../../core/tensor.ts";
+import { stateDictExtras } from "./module-versions.ts";
 import type { NamedValue } from "./modules.ts";
 import { openValue } from "./open-value.ts";
 import { attributesOf, describeValue, keyText, mappingEntries } from "./python-values.ts";
-
-/** What a state dict carries beside its tensors; kept so that a `.pth` can be written with it. */
-export interface StateDictExtras {
-  /** The `_metadata` attribute that `Module.state_dict()` sets: prefix to version. */
-  readonly versions: PickleValue | undefined;
-}
 
 /**
  * The entries of a mapping or of a module as a tensor dict, in their order. What is no tensor is listed as left over, here and at the
@@ -48,7 +43,7 @@ export function stateDict(
     }
     checkLimit(context.limits, "entries", tensors.size, "the number of tensors", { file });
   }
-  const extras: StateDictExtras = { versions: attributesOf(mapping)?.get("_metadata") };
+  const extras = stateDictExtras(attributesOf(mapping)?.get("_metadata"));
   return {
     tensors,
     metadata: new Map(),

@@ -60,7 +60,7 @@ function groupByStorage(dict: TensorDict): readonly (readonly Member[])[] {
   const groups = new Map<unknown, Member[]>();
   for (const member of dict.tensors) {
     const { view, payload } = member[1];
-    // The same payload under two names is a restored tie.
+    // The same payload under two names is one, too.
     const identity = view === undefined ? payload : view.storage;
     const group = groups.get(identity);
     if (group) group.push(member);
@@ -108,7 +108,9 @@ function place(
   if (view === undefined || view.end === view.start) {
     return { storage, dtype, offset: 0, shape, strides: rowMajor(shape) };
   }
-  return { storage, dtype, offset: (view.start - start) / dtype.itemBytes, shape, strides: view.strides };
+  // Strides of packed elements may count what torch does not.
+  const strides = dtype.packed > 1 && view.contiguous ? rowMajor(shape) : view.strides;
+  return { storage, dtype, offset: (view.start - start) / dtype.itemBytes, shape, strides };
 }
 
 /** Torch counts the bytes of a packed type; ours counts the elements in them. */

@@ -5,7 +5,7 @@ import {
   type PickleValue,
 } from "../../containers/pickle/values.ts";
 import type { TensorDict } from "../../core/dict.ts";
-import type { StateDictExtras } from "./state-dict.ts";
+import type { StateDictExtras } from "./module-versions.ts";
 import type { Placement, PlannedStorage } from "./storage-plan.ts";
 
 /** A state dict whose tensors are placements, and what makes calls of them one by one. */

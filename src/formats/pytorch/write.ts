@@ -16,7 +16,7 @@ import { pickleStateDict } from "./write-pickle.ts";
  */
 export const writer: FormatWriter = {
   plan(dict, site) {
-    const { storages, placements } = planStorages(withAliases(dict), site.file);
+    const { storages, placements } = planStorages(dict, site.file);
     const pickle = pickleOf(dict, placements, site.file);
     const members: ZipMember[] = [
       record("data.pkl", pickle),
@@ -42,15 +42,4 @@ function pickleOf(dict: TensorDict, placements: ReadonlyMap<string, Placement>, 
 
 function record(name: string, bytes: Uint8Array): ZipMember {
   return { name: `archive/${name}`, label: name, content: bytesSource(name, bytes) };
-}
-
-/** Names that were dropped because their tensor stands under another come back, tied to it. */
-function withAliases(dict: TensorDict): TensorDict {
-  if (dict.aliases.size === 0) return dict;
-  const tensors = new Map(dict.tensors);
-  for (const [name, kept] of dict.aliases) {
-    const tensor = dict.tensors.get(kept);
-    if (tensor && !tensors.has(name)) tensors.set(name, tensor);
-  }
-  return { ...dict, tensors };
 }
