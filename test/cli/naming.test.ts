@@ -205,6 +205,11 @@ describe("several inputs", () => {
     expect(await command([...words.slice(0, 4), "--select", "nothing"])).toMatchObject({ exit: 2 });
   });
 
+  test("are at least one", async () => {
+    const attempt = convert([], join(temporaryFolder(), "all.safetensors"));
+    await expect(attempt).rejects.toMatchObject({ kind: "usage", message: "there is no input" });
+  });
+
   test("cannot be taken whole", async () => {
     const output = join(temporaryFolder(), "all.safetensors");
     const { exit, err } = await command(["convert", samples.checkpoint, other, output, "--all"]);
