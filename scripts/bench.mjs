@@ -169,6 +169,15 @@ const cases = {
       compare([cp(input), ferry(input), shards(input), torch(input)], input),
     );
   },
+  casts() {
+    const input = checkpoint("2gb");
+    const to = (dtype) =>
+      ferry(input, `tensorferry --dtype ${dtype}`, "--dtype", dtype, "--allow", "lossy-cast");
+    print(
+      `PyTorch zip to safetensors with casts from f32, ${size(input)}`,
+      compare([cp(input), ...["bf16", "f16", "f8_e4m3", "f64"].map(to)], input),
+    );
+  },
   "8gb"() {
     const input = checkpoint("8gb");
     print(`PyTorch zip to safetensors, ${size(input)}`, compare([cp(input), ferry(input)], input));

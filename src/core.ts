@@ -6,7 +6,7 @@ export {
   type PlannedConversion,
   planConversion,
 } from "./convert/convert.ts";
-export type { Dropped } from "./convert/decide-tensors.ts";
+export type { CastReport, Dropped } from "./convert/decide-tensors.ts";
 export { type DiffOptions, type DiffReport, diffModels, type TensorDifference } from "./convert/diff.ts";
 export {
   type InspectOptions,
@@ -64,9 +64,11 @@ export type { OutputPlan, Piece, PlannedFile } from "./core/plan.ts";
 export type { Scratch } from "./core/scratch.ts";
 export type { ByteSink, InputFolder, OutputFolder, OutputRequest } from "./core/sink.ts";
 export { type ByteSource, bytesSource, type ReadRequest, readBytes, section } from "./core/source.ts";
-export type { LazyTensor, StorageView, TensorInfo } from "./core/tensor.ts";
+export type { LazyTensor, Quantization, StorageView, TensorInfo } from "./core/tensor.ts";
 export type { GlobalUse, Verdict } from "./core/verdict.ts";
 export { parseSize } from "./shards/size.ts";
+export { type CastOptions, cast } from "./transforms/cast.ts";
+export { type CastLosses, createCastLosses } from "./transforms/cast-losses.ts";
 export { type FilterOptions, filter } from "./transforms/filter.ts";
 export { setMetadata } from "./transforms/metadata.ts";
 export { type Pattern, parsePattern } from "./transforms/pattern.ts";

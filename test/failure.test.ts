@@ -150,7 +150,10 @@ const withoutSample: ReadonlyMap<string, string> = new Map([
   ["pytorch/scan.ts: archives lie within archives too deep", "a notice of scan"],
   ["scan.ts: the folder holds no model", "about the path of scan"],
   ['allowances.ts: there is nothing to allow by the name of "…"', "about an option"],
-  ["decide-tensors.ts: a checkpoint taken as a whole keeps all its tensors and their names", "about options"],
+  [
+    "decide-tensors.ts: a checkpoint taken as a whole keeps all its tensors, their names and dtypes",
+    "about options",
+  ],
   ["load-inputs.ts: several checkpoints cannot be taken as a whole", "about an option"],
   ["load-inputs.ts: there is no input", "about the paths"],
   ["load-inputs.ts: … inputs and … prefixes for them", "about an option"],

@@ -41,3 +41,15 @@ test("and 4.5 GB go beside an ONNX model as cheaply", { timeout: 300_000 }, asyn
   const peak = Number(/peak (\d+)\n$/.exec(err)?.[1]) / 1024;
   expect(peak, "MiB at the most").toBeLessThan(160);
 });
+
+test("and 4 GiB are cast to half their width as cheaply", { timeout: 300_000 }, async () => {
+  const folder = temporaryFolder();
+  const input = join(folder, "large.safetensors");
+  writeSparseSafetensors(input, 8, 512 * mebibyte);
+  const words = ["convert", input, `${folder}/half.safetensors`, "--dtype", "bf16", "--quiet"];
+  const { exit, err } = await ended(startBuilt(words, ["--import", reportPeak]));
+  expect(exit, err).toBe(0);
+  expect(statSync(join(folder, "half.safetensors")).size).toBeGreaterThan(2048 * mebibyte);
+  const peak = Number(/peak (\d+)\n$/.exec(err)?.[1]) / 1024;
+  expect(peak, "MiB at the most").toBeLessThan(160);
+});

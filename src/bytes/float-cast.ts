@@ -13,14 +13,22 @@ export interface CastLoss {
 export type FloatCast = (source: Uint8Array, target: Uint8Array, loss: CastLoss) => void;
 
 let shared: CastMachine | undefined;
+const known = new Map<string, FloatCast>();
 
 /**
  * The cast from one type to another, rounding to nearest, ties to even: bit for bit what torch's `tensor.to(dtype)` gives
  * for a contiguous tensor. Works in a few blocks of memory that all casts share, so it runs to its end at once.
  */
-export function floatCast(from: FloatType, to: FloatType, machine?: CastMachine): FloatCast {
-  shared ??= machine ?? createCastMachine(false);
-  const { regions, steps } = machine ?? shared;
+export function floatCast(from: FloatType, to: FloatType): FloatCast {
+  const key = `${from} ${to}`;
+  shared ??= createCastMachine(false);
+  const cast = known.get(key) ?? castOn(shared, from, to);
+  known.set(key, cast);
+  return cast;
+}
+
+/** The same, in the memory of a machine of one's own. */
+export function castOn({ regions, steps }: CastMachine, from: FloatType, to: FloatType): FloatCast {
   const chain = steps(from, to);
   const [fromBytes, toBytes] = [floatBytes(from), floatBytes(to)];
   const [first] = regions;

@@ -28,6 +28,11 @@ const narrowFacts: Readonly<Record<NarrowFloat, NarrowFacts>> = {
   F8_E5M2FNUZ: { bytes: 1, fraction: 2, bias: 16, nan: 0x80, unsignedZero: true },
 };
 
+/** Whether a dtype is one of them. */
+export function isFloatType(dtype: string): dtype is FloatType {
+  return dtype === "F64" || dtype === "F32" || dtype in narrowFacts;
+}
+
 /** Bytes of one number. */
 export function floatBytes(type: FloatType): number {
   return type === "F64" ? 8 : type === "F32" ? 4 : narrowFacts[type].bytes;

@@ -31,6 +31,7 @@ export interface ConvertFlags {
   readonly addPrefix?: string;
   readonly inputPrefix?: readonly string[];
   readonly duplicates?: string;
+  readonly dtype?: readonly string[];
   readonly tied?: string;
   readonly keep?: readonly string[];
   readonly metadata?: readonly string[];
@@ -77,6 +78,7 @@ export async function convertCommand(
       addPrefix: flags.addPrefix,
       inputPrefixes: flags.inputPrefix,
       duplicates: parseChoice(flags.duplicates, ["error", "first", "last"], "--duplicates"),
+      dtype: flags.dtype,
       tied: parseChoice(flags.tied, ["drop", "copy"], "--tied"),
       keep: flags.keep,
       metadata: parsePairs(flags.metadata, "--metadata"),
@@ -111,13 +113,14 @@ function report(
 }
 
 function jsonReport(result: ConvertResult, seconds: number | undefined): object {
-  const { input, inputs, outputs, tensors, bytes, dropped, notices } = result;
+  const { input, inputs, outputs, tensors, bytes, casts, dropped, notices } = result;
   return {
     input,
     inputs,
     outputs,
     tensors,
     bytes,
+    casts,
     dropped,
     notices,
     ...(seconds === undefined ? {} : { seconds }),
@@ -133,8 +136,10 @@ function textReport(result: ConvertResult, seconds: number | undefined, console:
   const lines = formatTable(columns, rows, console.width);
   const took = seconds === undefined ? "would be written; this was a dry run" : `in ${seconds.toFixed(2)} s`;
   const excluded = result.dropped.filter(({ reason }) => reason === "excluded").length;
-  const without = excluded === 0 ? "" : `; ${excluded} left out`;
-  return `${lines.join("\n")}\n${result.tensors} tensors, ${formatBytes(result.bytes)} ${took}${without}\n`;
+  const without = excluded === 0 ? [] : [`${excluded} left out`];
+  const casts = result.casts.map(({ from, to, tensors }) => `${tensors} cast from ${from} to ${to}`);
+  const summary = `${result.tensors} tensors, ${formatBytes(result.bytes)} ${took}`;
+  return `${lines.join("\n")}\n${[summary, ...casts, ...without].join("; ")}\n`;
 }
 
 const columns: readonly Column[] = [

@@ -100,12 +100,17 @@ export function buildProgram(
     .option("--add-prefix <prefix>", "put it before every name")
     .option("--input-prefix <prefix>", "put it before the names of an input; one for each, in order", collect)
     .option("--duplicates <how>", "error, first or last: a name in several inputs (default: error)")
+    .option(
+      "--dtype <[glob=]dtype>",
+      "cast floating tensors, e.g. f16 or 'lm_head.*=f32'; repeatable",
+      collect,
+    )
     .option("--tied <how>", "drop or copy: names that share all their bytes (default: drop)")
     .option("--keep <name>", "which name of a tied group stays, repeatable", collect)
     .option("--metadata <key=value>", "add to the output's metadata, repeatable", collect)
     .option("--verify", "read the output back and compare it with the input")
     .option("--strict", "fail where there would be a note")
-    .option("--allow <word>", "go on in spite of: unsafe-pickle, densify; repeatable", collect)
+    .option("--allow <word>", "go on in spite of: unsafe-pickle, densify, lossy-cast; repeatable", collect)
     .option("--force", "replace what is there already")
     .option("--dry-run", "print the plan and write nothing")
     .option("--jobs <n>", "transfers at once (default: 3)")

@@ -3,11 +3,16 @@ import { ConvertError } from "../core/errors.ts";
 
 /**
  * What a caller may allow by name: `unsafe-pickle`, a file whose loader would run dangerous code (none of it is run
- * here); `densify`, sparse tensors written with their zeros.
+ * here); `densify`, sparse tensors written with their zeros; `lossy-cast`, numbers beyond the range of the type that they
+ * are cast to.
  */
-export type Allowance = "unsafe-pickle" | "densify";
+export type Allowance = "unsafe-pickle" | "densify" | "lossy-cast";
 
-const allowances: readonly string[] = ["unsafe-pickle", "densify"] satisfies readonly Allowance[];
+const allowances: readonly string[] = [
+  "unsafe-pickle",
+  "densify",
+  "lossy-cast",
+] satisfies readonly Allowance[];
 
 /** Throws kind `usage` for a word that allows nothing. */
 export function checkAllowances(words: readonly string[]): void {

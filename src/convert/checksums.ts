@@ -1,15 +1,8 @@
-import { combineCrc32 } from "../bytes/crc32.ts";
+import { collectChecksums, compareChecksum, type PartChecksums } from "../core/checksum.ts";
 import type { RunContext } from "../core/context.ts";
-import { ConvertError } from "../core/errors.ts";
 import type { OutputPlan } from "../core/plan.ts";
 import type { ByteSource } from "../core/source.ts";
 import type { ChunkPart } from "./chunks.ts";
-
-interface PartChecksum {
-  readonly from: number;
-  readonly bytes: number;
-  readonly crc32: number;
-}
 
 /** Works out checksums of payloads while they stream, whatever the order of the reads. */
 export interface ChecksumWatch {
@@ -26,7 +19,7 @@ export function createChecksumWatch(plan: OutputPlan, context: RunContext): Chec
     for (const piece of file.pieces)
       if (piece.kind === "late") for (const source of piece.needs) needed.add(source);
   }
-  const seen = new Map<ByteSource, PartChecksum[]>();
+  const seen = new Map<ByteSource, PartChecksums>();
   const known = new Map<ByteSource, number>();
 
   async function observePart({ piece, from, to }: ChunkPart, bytes: Uint8Array): Promise<void> {
@@ -38,21 +31,16 @@ export function createChecksumWatch(plan: OutputPlan, context: RunContext): Chec
       settle(source, tensor, crc32);
       return;
     }
-    const parts = seen.get(source) ?? [];
-    parts.push({ from, bytes: to - from, crc32 });
+    const parts = seen.get(source) ?? collectChecksums(source.size);
     seen.set(source, parts);
-    if (parts.reduce((sum, part) => sum + part.bytes, 0) < source.size) return;
+    const whole = parts.add(from, to, crc32);
+    if (whole === undefined) return;
     seen.delete(source);
-    parts.sort((a, b) => a.from - b.from);
-    settle(
-      source,
-      tensor,
-      parts.reduce((whole, part) => combineCrc32(whole, part.crc32, part.bytes), 0),
-    );
+    settle(source, tensor, whole);
   }
 
   function settle(source: ByteSource, tensor: string, crc32: number): void {
-    if (source.crc32 !== undefined) compare(crc32, source, tensor);
+    compareChecksum(crc32, source, tensor);
     if (needed.has(source)) known.set(source, crc32);
   }
 
@@ -80,12 +68,3 @@ async function checksumOf(bytes: Uint8Array, context: RunContext): Promise<numbe
 
 /** Some 50 µs of work. */
 const sliceBytes = 256 * 1024;
-
-function compare(found: number, source: ByteSource, tensor: string): void {
-  if (found === source.crc32) return;
-  throw new ConvertError("malformed", `the bytes of "${tensor}" do not match their checksum`, {
-    file: source.name,
-    tensor,
-    hint: "the file is damaged; download or save it again",
-  });
-}

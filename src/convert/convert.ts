@@ -6,7 +6,7 @@ import type { OutputPlan } from "../core/plan.ts";
 import type { InputFolder } from "../core/sink.ts";
 import { checkAllowances } from "./allowances.ts";
 import { checkGrowth, checkStorages } from "./check-storages.ts";
-import { type Dropped, decideTensors, type TensorOptions } from "./decide-tensors.ts";
+import { type CastReport, type Dropped, decideTensors, type TensorOptions } from "./decide-tensors.ts";
 import { type InputOptions, type InputReport, loadInputs } from "./load-inputs.ts";
 import { formatByExtension, formatById, type ModelInput } from "./open.ts";
 import { type ModelOutput, planOutput } from "./plan-output.ts";
@@ -52,6 +52,8 @@ export interface ConvertResult {
   readonly tensors: number;
   /** Bytes of all output files. */
   readonly bytes: number;
+  /** How many tensors were cast, by types. */
+  readonly casts: readonly CastReport[];
   readonly dropped: readonly Dropped[];
   readonly notices: readonly Notice[];
 }
@@ -80,7 +82,12 @@ export async function planConversion(
   const { dict: whole, reports } = await loadInputs([input].flat(), open, options, context);
   const path = reports.map((report) => report.path).join(" + ");
   warnOfLeftovers(whole, context);
-  const { dict, chosen, dropped } = decideTensors(whole, format, { ...options, allow, path }, context);
+  const { dict, chosen, stored, losses, casts, dropped } = decideTensors(
+    whole,
+    format,
+    { ...options, allow, path },
+    context,
+  );
   warnOfMetadata(dict, format, context);
   checkGrowth(chosen, payloadBytes(dict), context, path);
   const { maxShardBytes, externalData } = options;
@@ -97,6 +104,7 @@ export async function planConversion(
     plan,
     tensors: dict.tensors.size,
     bytes: plan.size,
+    casts,
     dropped,
     notices,
   };
@@ -104,9 +112,10 @@ export async function planConversion(
   return {
     result,
     async run(written) {
-      await checkStorages(chosen, context);
+      await checkStorages(stored, context);
       const finished = await runPlan(plan, output.folder, isOfModel, context);
       try {
+        losses.settle(context);
         if (options.verify && written) await verifyOutput(plan, dict, format, written, context);
         refuseNotices(notices, options);
       } catch (error) {

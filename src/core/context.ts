@@ -32,7 +32,10 @@ export type NoticeCode =
   | "no-code"
   | "unmatched"
   | "duplicate"
-  | "beyond-protobuf";
+  | "beyond-protobuf"
+  | "cast-overflow"
+  | "cast-underflow"
+  | "not-cast";
 
 /** How far a long call has come; `done` and `total` are bytes. */
 export interface Progress {

@@ -1,6 +1,6 @@
 /** Working memory lent for one call. A wrapper that owned its buffer would cost one per tensor. */
 export interface Scratch {
-  /** Lends `size` bytes until `use` settles. The contents are whatever the last borrower left. */
+  /** Lends `size` bytes, aligned for every number, until `use` settles. The contents are whatever the last borrower left. */
   lend<T>(size: number, use: (buffer: Uint8Array) => Promise<T>): Promise<T>;
 }
 

@@ -30,8 +30,21 @@ export interface LazyTensor extends TensorInfo {
   readonly payload: ByteSource;
   /** Set where the input has storages that tensors can share. */
   readonly view?: StorageView | undefined;
+  /** Set where the elements are the integers of a quantized tensor. */
+  readonly quantization?: Quantization | undefined;
+  /** Set where it only says how another tensor's integers are meant; it means nothing once the numbers are there. */
+  readonly partOf?: Quantization | undefined;
   /** Set where writing it would change what it is, so that somebody has to allow it. */
   readonly permission?: Permission | undefined;
+}
+
+/** How the integers of a quantized tensor stand for numbers: `(integer - zeroPoint) * scale`. */
+export interface Quantization {
+  /** One scale, or one for each slice along `axis`; F64 or F32. */
+  readonly scale: LazyTensor;
+  /** As many; I64, or F32 where they are no integers. */
+  readonly zeroPoint: LazyTensor;
+  readonly axis?: number | undefined;
 }
 
 /** A change that has to be allowed by a word: `--allow densify`. */

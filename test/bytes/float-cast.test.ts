@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { floatCast } from "../../src/bytes/float-cast.ts";
+import { castOn, floatCast } from "../../src/bytes/float-cast.ts";
 import { createCastMachine } from "../../src/bytes/float-steps.ts";
 import { type FloatType, floatBytes } from "../../src/bytes/floats.ts";
 import { fixtures, sha256 } from "../support/files.ts";
@@ -50,7 +50,7 @@ describe("casts give what torch gives, bit for bit, and count what is lost", () 
     const width = floatBytes(to);
     const output = new Uint8Array(row.count * width);
     const loss = { overflowed: 0, vanished: 0 };
-    floatCast(from, to, machine)(input, output, loss);
+    castOn(machine, from, to)(input, output, loss);
     const sample = row.sample.map((_, at) => codeAt(output, at * table.step, width));
     expect(sample).toEqual(row.sample);
     expect(sha256(output)).toBe(row.sha256);

@@ -238,6 +238,7 @@ describe("--json", () => {
       outputs: [{ path: output, bytes: readFileSync(output).length, tensors: 4 }],
       tensors: 4,
       bytes: readFileSync(output).length,
+      casts: [],
       dropped: [{ name: "lm_head.weight", reason: "tied", keptAs: "model.embed_tokens.weight" }],
       notices: [
         {

@@ -71,7 +71,7 @@ describe("choosing and renaming on the command line", () => {
     [["--rename", "/(/=>b"], 2, "no pattern"],
     [["--include", "x[", "--exclude", "*"], 2, "is not closed"],
     [["--exclude", "*"], 2, "none is left to write"],
-    [["--add-prefix", "x.", "--all"], 2, "keeps all its tensors and their names"],
+    [["--add-prefix", "x.", "--all"], 2, "keeps all its tensors, their names"],
     [["--input-prefix", "a.", "--input-prefix", "b."], 2, "1 inputs and 2 prefixes"],
     [["--duplicates", "both"], 2, "--duplicates takes error or first or last"],
   ])("refuses %j", async (words, exit, explained) => {

@@ -54,8 +54,11 @@ function openQuantized(
   const { quantizer } = tensor;
   if (quantizer === undefined) return [[name, integers]];
   const meaning = quantizerTensors(name, quantizer, file, context);
+  const [scale, zeroPoint] = meaning.map(([, part]) => part) as [LazyTensor, LazyTensor];
+  const quantization = { scale, zeroPoint, axis: "axis" in quantizer ? quantizer.axis : undefined };
+  const parts = meaning.map(([part, opened]): NamedTensor => [part, { ...opened, partOf: quantization }]);
   // Its bytes are not its values, so nothing else can be tied to it.
-  return [[name, { ...integers, view: undefined }], ...meaning];
+  return [[name, { ...integers, view: undefined, quantization }], ...parts];
 }
 
 function quantizerTensors(
