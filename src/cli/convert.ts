@@ -11,6 +11,7 @@ import {
   parsePairs,
   parseRules,
   parseShardSize,
+  parseVariant,
 } from "./options.ts";
 import { createProgressLine } from "./progress.ts";
 import { type Column, formatTable } from "./table.ts";
@@ -21,6 +22,9 @@ export interface ConvertFlags {
   readonly to?: string;
   readonly maxShardSize?: string;
   readonly externalData?: string;
+  readonly variant?: string;
+  readonly carry: boolean;
+  readonly hub?: boolean;
   readonly select?: string;
   readonly all?: boolean;
   readonly include?: readonly string[];
@@ -68,6 +72,9 @@ export async function convertCommand(
         ["auto", "always", "never", "safetensors", "pytorch"],
         "--external-data",
       ),
+      variant: parseVariant(flags.variant),
+      carry: flags.carry,
+      hub: flags.hub,
       select: flags.select,
       all: flags.all,
       include: flags.include,

@@ -75,6 +75,12 @@ export function parseBuffer(text: string | undefined): number | undefined {
   throw new ConvertError("usage", `--buffer takes a size from 4KiB to 1GiB, not "${text}"`);
 }
 
+/** `--variant`: a word that can stand in a file name between dots. */
+export function parseVariant(text: string | undefined): string | undefined {
+  if (text === undefined || /^[\w-]+$/.test(text)) return text;
+  throw new ConvertError("usage", `--variant takes a word such as fp16, not "${text}"`);
+}
+
 /** One of the words that an option takes. Throws kind `usage` for another. */
 export function parseChoice<const T extends string>(
   text: string | undefined,

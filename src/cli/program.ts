@@ -90,6 +90,9 @@ export function buildProgram(
       "--external-data <when>",
       "weights beside an .onnx: auto, always, never; or in a safetensors or pytorch file (default: auto, beyond 2 GB)",
     )
+    .option("--variant <word>", "into a folder: model.<word>.safetensors, as loaders take with variant=")
+    .option("--no-carry", "leave configuration and tokenizer files of the input folder behind")
+    .option("--hub", "into a folder: also a model card and .gitattributes, where they are missing")
     .option("--select <path>", "which state dict of a checkpoint, e.g. model_state_dict; . is the top")
     .option("--all", "the whole checkpoint, restored when converted back to a .pth")
     .option("--include <pattern>", "take only these names: a glob or /regex/, repeatable", collect)

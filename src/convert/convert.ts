@@ -2,8 +2,9 @@ import { type ContextOptions, createContext, type Notice, type RunContext } from
 import { payloadBytes, type TensorDict } from "../core/dict.ts";
 import { ConvertError } from "../core/errors.ts";
 import type { ExternalData, Format } from "../core/format.ts";
-import type { OutputPlan } from "../core/plan.ts";
+import { type OutputPlan, outputPlan } from "../core/plan.ts";
 import type { InputFolder } from "../core/sink.ts";
+import { keptStem } from "../shards/naming.ts";
 import { checkAllowances } from "./allowances.ts";
 import { checkGrowth, checkStorages } from "./check-storages.ts";
 import { type CastReport, type Dropped, decideTensors, type TensorOptions } from "./decide-tensors.ts";
@@ -26,6 +27,8 @@ export interface ConvertOptions extends ContextOptions, InputOptions, TensorOpti
    * `always`, `never`, or the id of another format, whose files are then written for it to point into.
    */
   readonly externalData?: ExternalData | (string & {}) | undefined;
+  /** Word in the names of files in a folder by which loaders tell versions apart: `fp16` for `model.fp16.safetensors`. */
+  readonly variant?: string | undefined;
   /** Read the output back and compare it with the input. */
   readonly verify?: boolean | undefined;
   /** Fail (kind `lossy`) where there would be a notice. */
@@ -90,9 +93,12 @@ export async function planConversion(
   );
   warnOfMetadata(dict, format, context);
   checkGrowth(chosen, payloadBytes(dict), context, path);
-  const { maxShardBytes, externalData } = options;
-  const layout = { maxShardBytes, externalData, formats, warn: context.warn };
-  const { plan, isOfModel } = await planOutput(dict, format, output.name, layout);
+  const { maxShardBytes, externalData, variant } = options;
+  const folderStem = keptStem([input].flat()[0]?.name ?? "");
+  const layout = { maxShardBytes, externalData, variant, folderStem, formats, warn: context.warn };
+  const { plan: weights, isOfModel } = await planOutput(dict, format, output.name, layout);
+  const beside = (await output.beside?.(weights, dict)) ?? [];
+  const plan = outputPlan(weights.format, [...weights.files, ...beside]);
   const result: ConvertResult = {
     input: reports[0],
     inputs: reports,

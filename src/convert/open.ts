@@ -10,6 +10,8 @@ import { recogniseForeign } from "./foreign.ts";
 export interface ModelInput {
   readonly folder: InputFolder;
   readonly name: string;
+  /** Names of all files in the folder, where the folder itself was given as the model. */
+  readonly siblings?: readonly string[] | undefined;
   /** What finding the file gave occasion to say. */
   readonly notices?: readonly Notice[] | undefined;
   /** Set where the files come over a network: what that has cost so far. */

@@ -15,6 +15,8 @@ export interface ModelOutput {
   readonly folder: OutputFolder;
   /** A file name; without it the files get the names that the Hub's loaders look for. */
   readonly name?: string | undefined;
+  /** What is to appear together with the weights: planned once those are. */
+  beside?(weights: OutputPlan, dict: TensorDict): Promise<readonly PlannedFile[]>;
 }
 
 /** How a dict is laid out in files. */
@@ -23,6 +25,10 @@ export interface OutputLayout {
   readonly maxShardBytes?: number | undefined;
   /** Where the format can leave weights outside its file: when to, or the id of another format that is to hold them. */
   readonly externalData?: ExternalData | (string & {}) | undefined;
+  /** Word between a folder's stem and extension, by which loaders tell versions apart: `fp16`. */
+  readonly variant?: string | undefined;
+  /** Stem of the files in a folder, where it is not the format's own. */
+  readonly folderStem?: string | undefined;
   /** Where such an id is looked up. */
   readonly formats?: readonly Format[] | undefined;
   readonly warn?: ((notice: Notice) => void) | undefined;
@@ -48,7 +54,7 @@ export async function planOutput(
   layout: OutputLayout = {},
 ): Promise<NamedPlan> {
   const writer = await writerFor(dict, format, name);
-  const names = splitName(name, format);
+  const names = splitName(name, format, layout);
   const { planFiles } = writer;
   if (planFiles) return planOwnFiles(dict, format, { ...writer, planFiles }, names, layout);
   if (layout.externalData !== undefined) {
@@ -64,6 +70,7 @@ interface NameParts {
   readonly stem: string;
   /** With its dot. */
   readonly extension: string;
+  readonly variant?: string | undefined;
 }
 
 async function writerFor(dict: TensorDict, format: Format, name: string | undefined): Promise<FormatWriter> {
@@ -119,25 +126,35 @@ async function planCompanions(
 function planShardFiles(
   dict: TensorDict,
   writer: FormatWriter,
-  { stem, extension }: NameParts,
+  names: NameParts,
   maxShardBytes: number,
 ): readonly PlannedFile[] {
   const shards = planShards(dict, maxShardBytes);
-  if (shards.length > 1) return shardFiles(dict, shards, writer, stem, extension);
-  const file = stem + extension;
+  if (shards.length > 1) return shardFiles(dict, shards, writer, names);
+  const file = names.stem + names.extension;
   return [plannedFile(file, writer.plan(dict, { file }), dict.tensors.size)];
 }
 
-function isOfModel(name: string, { stem, extension }: NameParts): boolean {
-  if (name === stem + extension || name === indexName(stem, extension)) return true;
+function isOfModel(name: string, { stem, extension, variant }: NameParts): boolean {
+  if (name === stem + extension || name === indexName(stem, extension, variant)) return true;
   const shard = parseShardName(name);
   return shard?.stem === stem && shard.extension === extension;
 }
 
-function splitName(name: string | undefined, format: Format): NameParts {
+function splitName(name: string | undefined, format: Format, layout: OutputLayout): NameParts {
   const own = format.extensions[0] as string;
   // In a folder, pickled weights are called .bin, not .pth.
-  if (name === undefined) return { stem: format.folderStem, extension: format.folderExtension ?? own };
+  if (name === undefined) {
+    const { variant, folderStem = format.folderStem } = layout;
+    const stem = variant === undefined ? folderStem : `${folderStem}.${variant}`;
+    return { stem, extension: format.folderExtension ?? own, variant };
+  }
+  if (layout.variant !== undefined) {
+    throw new ConvertError("usage", "a variant is a part of the names in a folder", {
+      file: name,
+      hint: "end the output with / to write into a folder",
+    });
+  }
   const dot = name.lastIndexOf(".");
   return dot > 0 ? { stem: name.slice(0, dot), extension: name.slice(dot) } : { stem: name, extension: "" };
 }
@@ -157,8 +174,7 @@ function shardFiles(
   dict: TensorDict,
   shards: readonly Shard[],
   writer: FormatWriter,
-  stem: string,
-  extension: string,
+  { stem, extension, variant }: NameParts,
 ): readonly PlannedFile[] {
   const weightMap = new Map<string, string>();
   const files = shards.map(({ names }, index) => {
@@ -176,7 +192,7 @@ function shardFiles(
   metadata.delete("format");
   const totalBytes = shards.reduce((sum, shard) => sum + shard.bytes, 0);
   const index = writeShardIndex({ weightMap, metadata }, totalBytes);
-  return [...files, plannedFile(indexName(stem, extension), [{ kind: "bytes", bytes: index }], 0)];
+  return [...files, plannedFile(indexName(stem, extension, variant), [{ kind: "bytes", bytes: index }], 0)];
 }
 
 /** What tells of the model as a whole stands in the index alone; it may be long. */

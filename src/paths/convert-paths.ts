@@ -10,11 +10,12 @@ import type { ModelInput } from "../convert/open.ts";
 import type { Format } from "../core/format.ts";
 import { inputFolder } from "../node/input-folder.ts";
 import { platform } from "../node/platform.ts";
+import { type BesideOptions, withBeside } from "./beside.ts";
 import { resolveInput } from "./resolve-input.ts";
 import { resolveOutput } from "./resolve-output.ts";
 
 /** Options of a conversion between paths. */
-export interface ConvertPathOptions extends ConvertOptions {
+export interface ConvertPathOptions extends ConvertOptions, BesideOptions {
   /** Replace what is there already. */
   readonly force?: boolean | undefined;
 }
@@ -38,7 +39,8 @@ export async function planPaths(
   const close = async () => {
     for (const { folder } of inputs) await folder.close();
   };
-  const output = resolveOutput(to, options.force ?? false);
+  const made = resolveOutput(to, options.force ?? false);
+  const output = withBeside(made, inputs, [from].flat(), to, options);
   const planned: PlannedConversion = await planConversion(inputs, output, formats, {
     ...platform,
     ...options,

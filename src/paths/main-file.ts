@@ -1,15 +1,22 @@
 import type { Notice } from "../core/context.ts";
 import { ConvertError } from "../core/errors.ts";
-import { parseShardName } from "../shards/naming.ts";
+import { isIndexName, parseShardName } from "../shards/naming.ts";
+
+/** What loaders look for by themselves. */
+const usualNames =
+  /^(model|pytorch_model|diffusion_pytorch_model|adapter_model)\.(safetensors|bin|pth|pt|ckpt)(\.index\.json)?$/;
+
+/** What they take when asked for a variant. */
+const variants = /^(model|pytorch_model|diffusion_pytorch_model|adapter_model)\./;
 
 /** Names the parts of a distributed checkpoint and which bytes are where; other files of training often lie beside it. */
 const distributedMetadata = ".metadata";
 
 /** In the order of the Hub's loaders: safetensors before pickles, and of each kind an index before a single file. */
 const preferences: readonly ((name: string) => boolean)[] = [
-  (name) => name.endsWith(".safetensors.index.json"),
+  (name) => isIndexName(name, ".safetensors"),
   (name) => name.endsWith(".safetensors"),
-  (name) => name.endsWith(".bin.index.json"),
+  (name) => isIndexName(name, ".bin"),
   (name) => name === distributedMetadata,
   (name) => name.endsWith(".bin"),
   (name) => /\.(pth|pt|ckpt)$/.test(name),
@@ -27,9 +34,7 @@ export function mainFile(
     );
     const [first] = found;
     if (first === undefined) continue;
-    const usual = found.find((name) =>
-      /^(model|pytorch_model|diffusion_pytorch_model|adapter_model)\./.test(name),
-    );
+    const usual = found.find((name) => usualNames.test(name)) ?? found.find((name) => variants.test(name));
     if (found.length > 1 && usual === undefined) refuseChoice(found, folder);
     const chosen = usual ?? first;
     warnOfHidden(chosen, names, onNotice);
@@ -64,7 +69,7 @@ function refuseChoice(found: readonly string[], folder: string): never {
 
 /** An index and a single file of the same name: loaders differ in which one they take. */
 function warnOfHidden(chosen: string, names: readonly string[], onNotice: (notice: Notice) => void): void {
-  const single = chosen.replace(/\.index\.json$/, "");
+  const single = chosen.replace(/\.index(\.[\w-]+)?\.json$/, "");
   if (single === chosen || !names.includes(single)) return;
   onNotice({
     code: "hidden-by-index",

@@ -1,5 +1,5 @@
 import { readdirSync, statSync } from "node:fs";
-import { basename, dirname } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { ModelInput } from "../convert/open.ts";
 import type { Notice } from "../core/context.ts";
 import { inputFolder } from "../node/input-folder.ts";
@@ -18,7 +18,8 @@ export async function resolveInput(path: string, signal?: AbortSignal): Promise<
   const names = readdirSync(path).sort();
   const notices: Notice[] = [];
   const name = mainFile(names, path, (notice) => notices.push(notice));
-  return { folder: inputFolder(path), name, notices };
+  const files = names.filter((entry) => statSync(join(path, entry), { throwIfNoEntry: false })?.isFile());
+  return { folder: inputFolder(path), name, notices, siblings: files };
 }
 
 function stat(path: string) {

@@ -23,7 +23,8 @@ export async function resolveRemote(text: string, signal: AbortSignal | undefine
   if (only !== undefined && inputs.length === 1) return only;
   const notices: Notice[] = [];
   const name = mainFile(inputs.map((input) => input.name).sort(), text, (notice) => notices.push(notice));
-  return { ...(inputs.find((input) => input.name === name) as ModelInput), notices };
+  const siblings = inputs.map((input) => input.name);
+  return { ...(inputs.find((input) => input.name === name) as ModelInput), notices, siblings };
 }
 
 /** All files that an address means, for whoever looks at each: those of a repository, or of a folder in it and below. */
