@@ -25,14 +25,13 @@ const without: readonly (readonly [pattern: RegExp, kind: string | undefined, wh
   ],
   [/\/storage-(list\.pth|bytes\.pkl)/, undefined, "storages by themselves are left behind"],
   [
-    /\/(on-meta|meta|nested-tensor|nested-tensor-jagged|distributed-tensor|quantized-narrow|sparse-batches)(-legacy)?\.pth/,
+    /\/(on-meta|meta|nested-tensor|nested-tensor-jagged|quantized-narrow)(-legacy)?\.pth/,
     "unsupported",
     "a kind of tensor that is refused",
   ],
-  [/(special|big-endian)\/.*\/sparse(-legacy)?\.pth/, "unsupported", "elements given twice"],
   [/\/package-several\.pt$/, "usage", "several pickles: one has to be selected"],
   [/torchscript\/.*\/function\.pt$/, "unsupported", "there is no tensor in it"],
-  [/\/bits\.pth/, "malformed", "types without a name"],
+  [/\/bits\.pth/, "unsupported", "types that stand for no numbers"],
   [/\/uninitialized/, undefined, "parameters without a shape are left behind"],
   [
     /special\/.*\/(tensor|parameter)(-turned)?(-legacy)?\.pth/,
@@ -76,6 +75,17 @@ describe("files that are read under other names lose no byte", () => {
     const seen = (await readAll(file, select)).map(({ sha256 }) => sha256);
     const wanted = dict.tensors.map(({ sha256 }) => sha256).filter((hash) => hash !== null);
     expect(wanted).toEqual(file.includes("/storage-") ? expect.arrayContaining(seen) : seen);
+  });
+});
+
+describe("quantized modules give the names and values of their state dict", () => {
+  const named = cases.filter(([, file]) => isPacked(file) && !/recurrent/.test(file));
+  test.each(named)("%s", async (_, file, select, dict) => {
+    const seen = await readAll(file, select);
+    const wanted = new Set(dict.tensors.map(({ name }) => name));
+    expect(seen.map(({ name }) => name).filter((name) => wanted.has(name))).toEqual([...wanted]);
+    for (const { name, quantized, sha256 } of dict.tensors)
+      expect(seen.find((tensor) => tensor.name === name)?.sha256).toBe(quantized?.integers.sha256 ?? sha256);
   });
 });
 

@@ -1,5 +1,5 @@
 import type { RunContext } from "../../core/context.ts";
-import { byteLength, elementCount } from "../../core/dtype.ts";
+import { byteLength, type DType, elementCount } from "../../core/dtype.ts";
 import { ConvertError } from "../../core/errors.ts";
 import { checkLimit } from "../../core/limits.ts";
 import { readBytes } from "../../core/source.ts";
@@ -7,6 +7,7 @@ import type { LazyTensor } from "../../core/tensor.ts";
 import { type Cells, denseSource } from "../../sparse/dense-source.ts";
 import { openTensor } from "./open-tensor.ts";
 import { cellsOf } from "./sparse-cells.ts";
+import { adderOf } from "./sum-cells.ts";
 import type { TorchSparse } from "./torch-values.ts";
 
 /**
@@ -36,8 +37,8 @@ export function densified(name: string, sparse: TorchSparse, file: string, conte
     const bytes = await readBytes(values.payload, 0, values.payload.size);
     const { positions, blockElements } = cellsOf(sparse, numbers, site);
     const order = [...positions.keys()].sort((a, b) => (positions[a] as number) - (positions[b] as number));
-    refuseDuplicates(order, positions, name, file);
-    return { positions, order, bytes, cellBytes: blockElements * itemBytes };
+    const cells = { positions, order, bytes, cellBytes: blockElements * itemBytes };
+    return { ...cells, order: summed(cells, values.dtype, name, file) };
   }
 
   const payload = denseSource(`${file}#${name}`, size, itemBytes, load);
@@ -53,19 +54,22 @@ async function readIndices(tensor: LazyTensor, name: string, file: string): Prom
   throw new ConvertError("malformed", `the indices of "${name}" are ${tensor.dtype}`, { file, tensor: name });
 }
 
-/** Elements given twice are meant to be added up, which is the business of whoever made them. */
-function refuseDuplicates(
-  order: readonly number[],
-  positions: readonly number[],
-  name: string,
-  file: string,
-): void {
-  for (let at = 1; at < order.length; at++) {
-    if (positions[order[at] as number] !== positions[order[at - 1] as number]) continue;
-    throw new ConvertError("unsupported", `"${name}" is sparse and gives some elements twice`, {
-      file,
-      tensor: name,
-      hint: "call .coalesce() on it before saving",
-    });
+/** The order without the cells that come again: those are added to the first of their place, as `to_dense()` does. */
+function summed({ positions, order, bytes, cellBytes }: Cells, dtype: DType, name: string, file: string) {
+  const kept: number[] = [];
+  const add = adderOf(dtype);
+  const cell = (index: number) => bytes.subarray(index * cellBytes, (index + 1) * cellBytes);
+  for (const index of order) {
+    const last = kept.at(-1);
+    if (last === undefined || positions[last] !== positions[index]) kept.push(index);
+    else if (add) add(cell(last), cell(index));
+    else {
+      throw new ConvertError(
+        "unsupported",
+        `"${name}" is sparse and gives some elements twice, which are not added up in ${dtype}`,
+        { file, tensor: name, hint: "call .coalesce() on it before saving" },
+      );
+    }
   }
+  return kept;
 }

@@ -1,7 +1,8 @@
-import { isKind, type PickleDict, type PickleValue } from "../../containers/pickle/values.ts";
+import type { PickleDict, PickleValue } from "../../containers/pickle/values.ts";
 import { ConvertError } from "../../core/errors.ts";
 import { checkLimit, type Limits } from "../../core/limits.ts";
 import { attributesOf, itemsOfSet, mappingEntries } from "./python-values.ts";
+import { isQuantizedClass, quantizedEntries } from "./quantized-modules.ts";
 import { reachableTensors } from "./reachable.ts";
 
 /** A name and the value under it, as a state dict has them. */
@@ -42,13 +43,11 @@ export function moduleEntries(root: PickleValue, file: string, limits: Limits): 
     }
     const attributes = attributesOf(module);
     if (attributes === undefined || !isModule(module)) {
-      // A class with its own way of pickling: its weights come under their places, so that none is lost.
-      for (const { path, value } of reachableTensors(module, prefix.slice(0, -1)))
-        entries.push([path, value]);
+      entries.push(...entriesOfItsOwn(module, prefix));
       continue;
     }
     for (const [name, value] of ownEntries(attributes)) entries.push([prefix + name, value]);
-    if (isQuantizedClass(module)) entries.push(...packedEntries(attributes, prefix));
+    if (isQuantizedClass(module)) entries.push(...quantizedEntries(module, prefix));
     const children = [...named(attributes, "_modules")].reverse();
     for (const [name, child] of children) {
       if (child !== null) pending.push({ module: child, prefix: `${prefix}${name}.`, depth: depth + 1 });
@@ -57,18 +56,11 @@ export function moduleEntries(root: PickleValue, file: string, limits: Limits): 
   return entries;
 }
 
-/** Quantized modules keep their weights packed in attributes that no registry lists. */
-function isQuantizedClass(module: PickleValue): boolean {
-  const callable = isKind(module, "call") ? module.callable : undefined;
-  return isKind(callable, "global") && /(^|\.)quantized(\.|$)/.test(callable.module);
-}
-
-function packedEntries(attributes: PickleDict, prefix: string): readonly NamedValue[] {
-  const registries = new Set(["_parameters", "_buffers", "_modules"]);
-  return [...attributes.entries()].flatMap(([name, value]) => {
-    if (typeof name !== "string" || registries.has(name)) return [];
-    return reachableTensors(value, prefix + name).map(({ path, value }): NamedValue => [path, value]);
-  });
+/** A class with its own way of pickling: its weights come under their places, so that none is lost. */
+function entriesOfItsOwn(module: PickleValue, prefix: string): readonly NamedValue[] {
+  const quantized = isQuantizedClass(module) ? quantizedEntries(module, prefix) : [];
+  if (quantized.length > 0) return quantized;
+  return reachableTensors(module, prefix.slice(0, -1)).map(({ path, value }) => [path, value]);
 }
 
 function* ownEntries(attributes: PickleDict): Iterable<readonly [string, PickleValue]> {

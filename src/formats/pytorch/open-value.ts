@@ -5,7 +5,8 @@ import { bytesSource } from "../../core/source.ts";
 import type { LazyTensor } from "../../core/tensor.ts";
 import { densified } from "./densify.ts";
 import { openTensor } from "./open-tensor.ts";
-import { asSparse, asTensor, type Quantizer, type TorchTensor, unreadTensor } from "./torch-values.ts";
+import { asSparse, asTensor, type Quantizer, type TorchTensor } from "./torch-values.ts";
+import { unreadTensor } from "./unread-tensors.ts";
 
 /** A name with the tensor under it. */
 export type NamedTensor = readonly [name: string, tensor: LazyTensor];

@@ -1,6 +1,7 @@
 import { isKind, type PickleValue } from "../../containers/pickle/values.ts";
 import { keyText, mappingEntries } from "./python-values.ts";
-import { asSparse, asTensor, unreadTensor } from "./torch-values.ts";
+import { asSparse, asTensor } from "./torch-values.ts";
+import { unreadTensor } from "./unread-tensors.ts";
 
 /** A value with the dotted path that leads to it. */
 export interface PlacedValue {

@@ -4,6 +4,7 @@ import type { RunContext } from "../../core/context.ts";
 import { ConvertError } from "../../core/errors.ts";
 import { type TorchDType, torchDTypeByName } from "./dtypes.ts";
 import type { LazyBits } from "./lazy-bits.ts";
+import { wholeLocalTensor } from "./local-tensor.ts";
 import {
   asSparse,
   asStorage,
@@ -13,6 +14,7 @@ import {
   sizesOf,
   type TorchTensor,
 } from "./torch-values.ts";
+import { bitsType } from "./unread-tensors.ts";
 
 /**
  * The calls that make tensors, by module and name, with what they come to. Only these are understood; the match is
@@ -24,7 +26,7 @@ const rebuilders: Readonly<
   "torch._utils _rebuild_tensor": (args, fail) => rebuildTensor(args, undefined, undefined, fail),
   "torch._utils _rebuild_tensor_v2": (args, fail) => rebuildTensor(args, undefined, args[6], fail),
   "torch._utils _rebuild_tensor_v3": (args, fail) =>
-    rebuildTensor(args, dtypeOf(args[6], fail), args[7], fail),
+    bitsType(args[6]) === undefined ? rebuildTensor(args, dtypeOf(args[6], fail), args[7], fail) : undefined,
   "torch._utils _rebuild_parameter": innerTensor,
   "torch._utils _rebuild_parameter_with_state": innerTensor,
   "torch._utils _rebuild_qtensor": rebuildQuantized,
@@ -136,6 +138,8 @@ function innerTensor(args: readonly PickleValue[]): PickleHost | undefined {
 
 /** Tensors with Python attributes, such as buffers, and subclasses of tensors: the tensor that the inner call makes. */
 function rebuildFromType(args: readonly PickleValue[], fail: Fail): PickleHost | undefined {
+  const whole = wholeLocalTensor(args);
+  if (whole !== undefined) return whole;
   const [inner, , innerArgs] = args;
   if (!isKind(inner, "global") || inner.name === "_rebuild_from_type_v2") return undefined;
   const rebuilder = rebuilderOf(inner);

@@ -110,16 +110,3 @@ export function asStorage(value: PickleValue | undefined): TorchStorage | undefi
   const inner = value.value as HostValue;
   return inner.type === "storage" ? inner : undefined;
 }
-
-/** What is wrong with a value that torch would make a tensor of and we do not; `undefined` for all other values. */
-export function unreadTensor(value: PickleValue | undefined): string | undefined {
-  if (!isKind(value, "call") || !isKind(value.callable, "global")) return undefined;
-  const { module, name } = value.callable;
-  // A parameter is as unread as the tensor that it wraps.
-  const inner = isKind(value.args, "tuple") ? unreadTensor(value.args.items[0]) : undefined;
-  if (inner !== undefined) return inner;
-  const makesTensor = /^torch(\._utils|\._tensor|\.tensor)?$/.test(module) && /^_rebuild_/.test(name);
-  if (!makesTensor && !(module === "torch.nn.parameter" && name === "Parameter")) return undefined;
-  if (name === "_rebuild_meta_tensor_no_storage") return "is a meta tensor: it has a shape, but no data";
-  return `is a kind of tensor that is not read yet: ${module}.${name}`;
-}
