@@ -19,6 +19,8 @@ const preferences: readonly ((name: string) => boolean)[] = [
   (name) => isIndexName(name, ".bin"),
   (name) => name === distributedMetadata,
   (name) => name.endsWith(".bin"),
+  // DeepSpeed: the model of its one model-parallel rank; the files of the optimizer lie beside it.
+  (name) => /^mp_rank_\d+_model_states\.pt$/.test(name),
   (name) => /\.(pth|pt|ckpt)$/.test(name),
 ];
 
@@ -50,6 +52,12 @@ export function mainFile(
       },
     );
   }
+  if (names.includes("latest")) {
+    throw new ConvertError("io", "the folder holds no model itself, but checkpoints of DeepSpeed", {
+      file: folder,
+      hint: "give the folder within that the file latest names",
+    });
+  }
   throw new ConvertError("io", "the folder holds no model", {
     file: folder,
     hint: "expected .safetensors, .bin, .pth, .pt or .ckpt files, or an index of them",
@@ -57,6 +65,16 @@ export function mainFile(
 }
 
 function refuseChoice(found: readonly string[], folder: string): never {
+  if (found.every((name) => /^(zero_pp_rank_\d+_)?mp_rank_\d+_/.test(name))) {
+    throw new ConvertError(
+      "unsupported",
+      `the folder holds ${found.length} parts of a model, one of each rank`,
+      {
+        file: folder,
+        hint: "put them together first: zero_to_fp32.py, which DeepSpeed leaves beside them, does so for ZeRO",
+      },
+    );
+  }
   const shards = found.filter((name) => parseShardName(name) !== undefined);
   const hint =
     shards.length === found.length ? "these are shards, but their index is missing" : "give the path of one";

@@ -8,6 +8,7 @@ import { stateDictExtras } from "./module-versions.ts";
 import type { NamedValue } from "./modules.ts";
 import { openValue } from "./open-value.ts";
 import { attributesOf, describeValue, keyText, mappingEntries } from "./python-values.ts";
+import { refuseParts } from "./training-parts.ts";
 
 /**
  * The entries of a mapping or of a module as a tensor dict, in their order. What is no tensor is listed as left over, here and at the
@@ -43,6 +44,7 @@ export function stateDict(
     }
     checkLimit(context.limits, "entries", tensors.size, "the number of tensors", { file });
   }
+  refuseParts(path, tensors, root, file);
   const extras = stateDictExtras(attributesOf(mapping)?.get("_metadata"));
   return {
     tensors,

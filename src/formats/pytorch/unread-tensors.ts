@@ -9,6 +9,8 @@ export function unreadTensor(value: PickleValue | undefined): string | undefined
   if (!isKind(value, "call") || !isKind(value.callable, "global")) return undefined;
   const { module, name } = value.callable;
   const args = isKind(value.args, "tuple") ? value.args.items : [];
+  if (name === "ShardedTensor" && /^torch\.distributed\._shard/.test(module))
+    return "is a ShardedTensor, of which each rank's file has a part; convert the folder of torch.distributed.checkpoint";
   // A parameter is as unread as the tensor that it wraps.
   const inner = unreadTensor(args[0]);
   if (inner !== undefined) return inner;
