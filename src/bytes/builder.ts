@@ -15,6 +15,8 @@ export interface ByteBuilder {
   text(text: string): number;
   /** The same byte over and over. */
   fill(byte: number, count: number): ByteBuilder;
+  /** Appends what was collected to another builder, and starts anew. */
+  pourInto(target: ByteBuilder): void;
   /** What was collected, in memory of its own; the builder starts anew and keeps its own memory. */
   finish(): Uint8Array;
 }
@@ -88,6 +90,10 @@ export function createByteBuilder(): ByteBuilder {
       const at = advance(count);
       buffer.fill(byte, at, at + count);
       return builder;
+    },
+    pourInto(target) {
+      target.bytes(buffer.subarray(0, length));
+      length = 0;
     },
     finish() {
       const bytes = buffer.slice(0, length);

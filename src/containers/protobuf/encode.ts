@@ -1,4 +1,4 @@
-import type { ByteBuilder } from "../../bytes/builder.ts";
+import { type ByteBuilder, createByteBuilder } from "../../bytes/builder.ts";
 import { encodeUtf8 } from "../../bytes/utf8.ts";
 import { type WireType, wireType } from "./wire.ts";
 
@@ -61,4 +61,27 @@ export function putFloat(builder: ByteBuilder, field: number, value: number): vo
   const bits = new DataView(new ArrayBuffer(4));
   bits.setFloat32(0, value);
   builder.u32(bits.getUint32(0));
+}
+
+/** Messages under construction within each other. */
+export interface MessageStack {
+  /** Appends a message field with what `fill` writes; `following` bytes of it are to come behind that from elsewhere. */
+  put(into: ByteBuilder, field: number, fill: (message: ByteBuilder) => void, following?: number): void;
+}
+
+/** A stack for one encoding. A depth has one builder for all its messages: a model may have a million small ones. */
+export function createMessageStack(): MessageStack {
+  const builders: ByteBuilder[] = [];
+  let depth = 0;
+  return {
+    put(into, field, fill, following = 0) {
+      const message = builders[depth] ?? createByteBuilder();
+      builders[depth] = message;
+      depth++;
+      fill(message);
+      depth--;
+      putHead(into, field, message.length + following);
+      message.pourInto(into);
+    },
+  };
 }

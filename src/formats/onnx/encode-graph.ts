@@ -1,16 +1,16 @@
-import { type ByteBuilder, createByteBuilder } from "../../bytes/builder.ts";
+import type { ByteBuilder } from "../../bytes/builder.ts";
 import { isWellFormed } from "../../bytes/utf8.ts";
-import { putBytes, putFloat, putInt, putText } from "../../containers/protobuf/encode.ts";
+import {
+  createMessageStack,
+  type MessageStack,
+  putBytes,
+  putFloat,
+  putInt,
+  putText,
+} from "../../containers/protobuf/encode.ts";
 import type { DType } from "../../core/dtype.ts";
 import { ConvertError } from "../../core/errors.ts";
-import type {
-  ConstantTensor,
-  Dimension,
-  GraphAttribute,
-  GraphBody,
-  GraphNode,
-  GraphValue,
-} from "../../core/graph.ts";
+import type { ConstantTensor, GraphAttribute, GraphBody, GraphNode, GraphValue } from "../../core/graph.ts";
 import { onnxDTypeFor } from "./dtypes.ts";
 import {
   attributeField,
@@ -29,28 +29,46 @@ const maxSubgraphs = 30;
 /** `AttributeProto.AttributeType`. */
 const attributeType = { float: 1, int: 2, string: 3, tensor: 4, graph: 5, floats: 6, ints: 7, strings: 8 };
 
-/** A graph's fields before its initializers, and those behind them; fields stand in the order of their numbers. */
-export interface EncodedBody {
-  readonly before: Uint8Array;
-  readonly after: Uint8Array;
+/** What goes on while a model is encoded. */
+export interface Encoding {
+  /** Name of the model file, for errors. */
+  readonly file: string;
+  readonly messages: MessageStack;
 }
 
-/** Encodes all of a GraphProto but its initializers. Throws kind `unsupported` for what ONNX has no way to say. */
-export function encodeBody(body: GraphBody, file: string, depth = 0): EncodedBody {
+/** The encoding of a file that has not begun. */
+export function createEncoding(file: string): Encoding {
+  return { file, messages: createMessageStack() };
+}
+
+/**
+ * Appends the fields of a GraphProto in the order of their numbers; `putInitializers` is called when it is the turn of
+ * those. Throws kind `unsupported` for what ONNX has no way to say.
+ */
+export function putBody(
+  into: ByteBuilder,
+  body: GraphBody,
+  encoding: Encoding,
+  putInitializers: () => void = () => undefined,
+  depth = 0,
+): void {
+  const { file, messages } = encoding;
   if (depth > maxSubgraphs) {
     throw new ConvertError("unsupported", `subgraphs lie more than ${maxSubgraphs} deep in each other`, {
       file,
     });
   }
-  const builder = createByteBuilder();
-  for (const node of body.nodes) putBytes(builder, graphField.node, encodeNode(node, file, depth));
-  putExactText(builder, graphField.name, body.name, file);
-  const before = builder.finish();
-  if (body.docString) putExactText(builder, graphField.docString, body.docString, file);
-  for (const value of body.inputs) putBytes(builder, graphField.input, encodeValue(value, file));
-  for (const value of body.outputs) putBytes(builder, graphField.output, encodeValue(value, file));
-  for (const value of body.values ?? []) putBytes(builder, graphField.valueInfo, encodeValue(value, file));
-  return { before, after: builder.finish() };
+  for (const node of body.nodes)
+    messages.put(into, graphField.node, (message) => putNode(message, node, encoding, depth));
+  putExactText(into, graphField.name, body.name, file);
+  putInitializers();
+  if (body.docString) putExactText(into, graphField.docString, body.docString, file);
+  const putValues = (field: number, values: readonly GraphValue[]): void => {
+    for (const value of values) messages.put(into, field, (message) => putValue(message, value, encoding));
+  };
+  putValues(graphField.input, body.inputs);
+  putValues(graphField.output, body.outputs);
+  putValues(graphField.valueInfo, body.values ?? []);
 }
 
 /** `TensorProto.DataType` of one of our types. Throws kind `unsupported` where ONNX has none. */
@@ -77,82 +95,68 @@ export function putExactText(builder: ByteBuilder, field: number, text: string, 
   putText(builder, field, text);
 }
 
-function encodeNode(node: GraphNode, file: string, depth: number): Uint8Array {
-  const builder = createByteBuilder();
-  for (const input of node.inputs) putExactText(builder, nodeField.input, input, file);
-  for (const output of node.outputs) putExactText(builder, nodeField.output, output, file);
-  if (node.name !== "") putExactText(builder, nodeField.name, node.name, file);
-  putExactText(builder, nodeField.opType, node.opType, file);
-  for (const [name, attribute] of node.attributes)
-    putBytes(builder, nodeField.attribute, encodeAttribute(name, attribute, file, depth));
-  if (node.docString) putExactText(builder, nodeField.docString, node.docString, file);
-  if (node.domain !== "") putExactText(builder, nodeField.domain, node.domain, file);
-  return builder.finish();
-}
-
-function encodeAttribute(name: string, attribute: GraphAttribute, file: string, depth: number): Uint8Array {
-  const builder = createByteBuilder();
-  putExactText(builder, attributeField.name, name, file);
-  putAttributeValue(builder, name, attribute, file, depth);
-  putInt(builder, attributeField.type, attributeType[attribute.kind]);
-  return builder.finish();
+function putNode(into: ByteBuilder, node: GraphNode, encoding: Encoding, depth: number): void {
+  const { file, messages } = encoding;
+  for (const input of node.inputs) putExactText(into, nodeField.input, input, file);
+  for (const output of node.outputs) putExactText(into, nodeField.output, output, file);
+  if (node.name !== "") putExactText(into, nodeField.name, node.name, file);
+  putExactText(into, nodeField.opType, node.opType, file);
+  for (const [name, attribute] of node.attributes) {
+    messages.put(into, nodeField.attribute, (message) => {
+      putExactText(message, attributeField.name, name, file);
+      putAttributeValue(message, name, attribute, encoding, depth);
+      putInt(message, attributeField.type, attributeType[attribute.kind]);
+    });
+  }
+  if (node.docString) putExactText(into, nodeField.docString, node.docString, file);
+  if (node.domain !== "") putExactText(into, nodeField.domain, node.domain, file);
 }
 
 function putAttributeValue(
-  builder: ByteBuilder,
+  into: ByteBuilder,
   name: string,
   { kind, value }: GraphAttribute,
-  file: string,
+  encoding: Encoding,
   depth: number,
 ): void {
   const { int, ints, float, floats, text, texts, tensor, graph } = attributeField;
-  if (kind === "int") putInt(builder, int, value);
-  else if (kind === "float") putFloat(builder, float, value);
-  else if (kind === "string") putExactText(builder, text, value, file);
-  else if (kind === "ints") for (const item of value) putInt(builder, ints, item);
-  else if (kind === "floats") for (const item of value) putFloat(builder, floats, item);
-  else if (kind === "strings") for (const item of value) putExactText(builder, texts, item, file);
-  else if (kind === "tensor") putBytes(builder, tensor, encodeConstant(value, name, file));
-  else {
-    const { before, after } = encodeBody(value, file, depth + 1);
-    putBytes(builder, graph, joined(before, after));
-  }
+  const { file, messages } = encoding;
+  if (kind === "int") putInt(into, int, value);
+  else if (kind === "float") putFloat(into, float, value);
+  else if (kind === "string") putExactText(into, text, value, file);
+  else if (kind === "ints") for (const item of value) putInt(into, ints, item);
+  else if (kind === "floats") for (const item of value) putFloat(into, floats, item);
+  else if (kind === "strings") for (const item of value) putExactText(into, texts, item, file);
+  else if (kind === "tensor")
+    messages.put(into, tensor, (message) => putConstant(message, value, name, file));
+  else messages.put(into, graph, (message) => putBody(message, value, encoding, undefined, depth + 1));
 }
 
-function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(first.length + second.length);
-  bytes.set(first);
-  bytes.set(second, first.length);
-  return bytes;
+function putConstant(
+  into: ByteBuilder,
+  { dtype, shape, bytes }: ConstantTensor,
+  name: string,
+  file: string,
+): void {
+  for (const extent of shape) putInt(into, tensorField.dims, extent);
+  putInt(into, tensorField.dataType, dataTypeOf(dtype, name, file));
+  putBytes(into, tensorField.rawData, bytes);
 }
 
-function encodeConstant({ dtype, shape, bytes }: ConstantTensor, name: string, file: string): Uint8Array {
-  const builder = createByteBuilder();
-  for (const extent of shape) putInt(builder, tensorField.dims, extent);
-  putInt(builder, tensorField.dataType, dataTypeOf(dtype, name, file));
-  putBytes(builder, tensorField.rawData, bytes);
-  return builder.finish();
-}
-
-function encodeValue({ name, dtype, dims }: GraphValue, file: string): Uint8Array {
-  const tensorType = createByteBuilder();
-  putInt(tensorType, tensorTypeField.elemType, dataTypeOf(dtype, name, file));
-  if (dims !== undefined) putBytes(tensorType, tensorTypeField.shape, encodeShape(dims, file));
-  const type = createByteBuilder();
-  putBytes(type, typeField.tensor, tensorType.finish());
-  const builder = createByteBuilder();
-  putExactText(builder, valueField.name, name, file);
-  putBytes(builder, valueField.type, type.finish());
-  return builder.finish();
-}
-
-function encodeShape(dims: readonly Dimension[], file: string): Uint8Array {
-  const shape = createByteBuilder();
-  for (const extent of dims) {
-    const dimension = createByteBuilder();
-    if (typeof extent === "number") putInt(dimension, shapeField.dimValue, extent);
-    else if (extent !== "") putExactText(dimension, shapeField.dimParam, extent, file);
-    putBytes(shape, shapeField.dim, dimension.finish());
-  }
-  return shape.finish();
+function putValue(into: ByteBuilder, { name, dtype, dims }: GraphValue, { file, messages }: Encoding): void {
+  putExactText(into, valueField.name, name, file);
+  messages.put(into, valueField.type, (type) => {
+    messages.put(type, typeField.tensor, (tensorType) => {
+      putInt(tensorType, tensorTypeField.elemType, dataTypeOf(dtype, name, file));
+      if (dims === undefined) return;
+      messages.put(tensorType, tensorTypeField.shape, (shape) => {
+        for (const extent of dims) {
+          messages.put(shape, shapeField.dim, (dimension) => {
+            if (typeof extent === "number") putInt(dimension, shapeField.dimValue, extent);
+            else if (extent !== "") putExactText(dimension, shapeField.dimParam, extent, file);
+          });
+        }
+      });
+    });
+  });
 }

@@ -1,9 +1,9 @@
-import { createByteBuilder } from "../../bytes/builder.ts";
-import { headSize, putBytes, putHead, putInt, putText } from "../../containers/protobuf/encode.ts";
+import { type ByteBuilder, createByteBuilder } from "../../bytes/builder.ts";
+import { putHead, putInt, putText } from "../../containers/protobuf/encode.ts";
 import type { GraphBody, OperatorSet } from "../../core/graph.ts";
-import type { Piece } from "../../core/plan.ts";
-import type { LazyTensor } from "../../core/tensor.ts";
-import { dataTypeOf, encodeBody, putExactText } from "./encode-graph.ts";
+import { type Piece, pieceSize } from "../../core/plan.ts";
+import type { LazyTensor, TensorInfo } from "../../core/tensor.ts";
+import { createEncoding, dataTypeOf, type Encoding, putBody, putExactText } from "./encode-graph.ts";
 import { entryField, graphField, modelField, opsetField, tensorField } from "./schema.ts";
 
 /** All of a model that is to be written. */
@@ -32,76 +32,85 @@ const external = 1;
  * stand in the order of their numbers, as the reference writes them. Tensors that have a place get no bytes here.
  */
 export function encodeModel(model: ModelParts, places: ReadonlyMap<string, Place>, file: string): Piece[] {
-  const { before, after } = encodeBody(model.body, file);
-  const heads = [...model.tensors].map(([name, tensor]) => tensorHead(name, tensor, places.get(name), file));
-  const initializerBytes = heads.reduce(
-    (sum, { size }) => sum + headSize(graphField.initializer, size) + size,
-    0,
-  );
-  const builder = createByteBuilder();
-  putInt(builder, modelField.irVersion, model.irVersion);
-  putText(builder, modelField.producerName, "tensorferry");
-  putHead(builder, modelField.graph, before.length + initializerBytes + after.length);
-  builder.bytes(before);
+  const encoding = createEncoding(file);
+  const graph = createByteBuilder();
+  const payloads: Payload[] = [];
+  putBody(graph, model.body, encoding, () => {
+    for (const [tensor, { payload, ...info }] of model.tensors) {
+      const place = places.get(tensor);
+      const following = place ? 0 : payload.size;
+      const fill = (message: ByteBuilder) =>
+        putTensorHead(message, tensor, info, place ?? following, encoding);
+      encoding.messages.put(graph, graphField.initializer, fill, following);
+      if (following > 0)
+        payloads.push({ at: graph.length, piece: { kind: "payload", tensor, source: payload } });
+    }
+  });
+  const payloadBytes = payloads.reduce((sum, { piece }) => sum + pieceSize(piece), 0);
+  const head = createByteBuilder();
+  putInt(head, modelField.irVersion, model.irVersion);
+  putText(head, modelField.producerName, "tensorferry");
+  putHead(head, modelField.graph, graph.length + payloadBytes);
+  const headBytes = head.length;
+  graph.pourInto(head);
+  putTail(head, model, encoding);
+  return interleave(head.finish(), payloads, headBytes);
+}
+
+/** The bytes of a tensor, which have their place in the graph before its byte `at`. */
+interface Payload {
+  readonly at: number;
+  readonly piece: Piece;
+}
+
+function interleave(bytes: Uint8Array, payloads: readonly Payload[], graphStart: number): Piece[] {
   const pieces: Piece[] = [];
-  for (const { name, size, bytes, payload } of heads) {
-    putHead(builder, graphField.initializer, size);
-    builder.bytes(bytes);
-    if (payload === undefined) continue;
-    pieces.push(
-      { kind: "bytes", bytes: builder.finish() },
-      { kind: "payload", tensor: name, source: payload },
-    );
+  let from = 0;
+  for (const { at, piece } of payloads) {
+    pieces.push({ kind: "bytes", bytes: bytes.subarray(from, graphStart + at) }, piece);
+    from = graphStart + at;
   }
-  builder.bytes(after);
-  for (const { domain, version } of model.opsets) {
-    const opset = createByteBuilder();
-    // The checker wants the field, empty as it may be.
-    putExactText(opset, opsetField.domain, domain, file);
-    putInt(opset, opsetField.version, version);
-    putBytes(builder, modelField.opsetImport, opset.finish());
-  }
-  for (const [key, value] of model.metadata) putBytes(builder, modelField.metadata, entry(key, value, file));
-  pieces.push({ kind: "bytes", bytes: builder.finish() });
+  pieces.push({ kind: "bytes", bytes: bytes.subarray(from) });
   return pieces;
 }
 
-/** A TensorProto up to the bytes of the tensor, which come last in it. */
-interface TensorHead {
-  readonly name: string;
-  /** Of the whole TensorProto. */
-  readonly size: number;
-  readonly bytes: Uint8Array;
-  readonly payload: LazyTensor["payload"] | undefined;
-}
-
-function tensorHead(
-  name: string,
-  { dtype, shape, payload }: LazyTensor,
-  place: Place | undefined,
-  file: string,
-): TensorHead {
-  const builder = createByteBuilder();
-  for (const extent of shape) putInt(builder, tensorField.dims, extent);
-  putInt(builder, tensorField.dataType, dataTypeOf(dtype, name, file));
-  putExactText(builder, tensorField.name, name, file);
-  if (place === undefined) {
-    // An empty field too where there are no elements, as torch has it.
-    putHead(builder, tensorField.rawData, payload.size);
-    const bytes = builder.finish();
-    return { name, size: bytes.length + payload.size, bytes, payload };
+/** What stands behind the graph. */
+function putTail(into: ByteBuilder, { opsets, metadata }: ModelParts, encoding: Encoding): void {
+  for (const { domain, version } of opsets) {
+    encoding.messages.put(into, modelField.opsetImport, (opset) => {
+      // The checker wants the field, empty as it may be.
+      putExactText(opset, opsetField.domain, domain, encoding.file);
+      putInt(opset, opsetField.version, version);
+    });
   }
-  const entries = { location: place.location, offset: String(place.offset), length: String(place.length) };
-  for (const [key, value] of Object.entries(entries))
-    putBytes(builder, tensorField.externalData, entry(key, value, file));
-  putInt(builder, tensorField.dataLocation, external);
-  const bytes = builder.finish();
-  return { name, size: bytes.length, bytes, payload: undefined };
+  for (const [key, value] of metadata) putEntry(into, modelField.metadata, key, value, encoding);
 }
 
-function entry(key: string, value: string, file: string): Uint8Array {
-  const builder = createByteBuilder();
-  putExactText(builder, entryField.key, key, file);
-  putExactText(builder, entryField.value, value, file);
-  return builder.finish();
+/** A TensorProto with the place of its bytes, or up to so many of them: they come last in it. */
+function putTensorHead(
+  into: ByteBuilder,
+  name: string,
+  { dtype, shape }: TensorInfo,
+  home: Place | number,
+  encoding: Encoding,
+): void {
+  for (const extent of shape) putInt(into, tensorField.dims, extent);
+  putInt(into, tensorField.dataType, dataTypeOf(dtype, name, encoding.file));
+  putExactText(into, tensorField.name, name, encoding.file);
+  if (typeof home === "number") {
+    // An empty field too where there are no elements, as torch has it.
+    putHead(into, tensorField.rawData, home);
+    return;
+  }
+  const entries = { location: home.location, offset: String(home.offset), length: String(home.length) };
+  for (const [key, value] of Object.entries(entries))
+    putEntry(into, tensorField.externalData, key, value, encoding);
+  putInt(into, tensorField.dataLocation, external);
+}
+
+function putEntry(into: ByteBuilder, field: number, key: string, value: string, encoding: Encoding): void {
+  encoding.messages.put(into, field, (entry) => {
+    putExactText(entry, entryField.key, key, encoding.file);
+    putExactText(entry, entryField.value, value, encoding.file);
+  });
 }
