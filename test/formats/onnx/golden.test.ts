@@ -47,6 +47,8 @@ const types: readonly (readonly [code: number, name: string, dtype: DType])[] = 
   [24, "FLOAT8E8M0", "F8_E8M0"],
   [25, "UINT2", "U2"],
   [26, "INT2", "I2"],
+  [27, "FLOAT6E2M3", "F6_E2M3"],
+  [28, "FLOAT6E3M2", "F6_E3M2"],
 ];
 
 /** A tensor whose bytes count up from the number of its type. */
@@ -161,6 +163,7 @@ const dicts: Readonly<Record<string, TensorDict>> = {
   "one-BFLOAT16.onnx": one("BF16"),
   "one-FLOAT.onnx": one("F32"),
   "one-FLOAT4E2M1.onnx": one("F4"),
+  "one-FLOAT6E2M3.onnx": one("F6_E2M3"),
   "one-FLOAT8E5M2.onnx": one("F8_E5M2"),
   "one-FLOAT8E8M0.onnx": one("F8_E8M0"),
   "one-INT4.onnx": one("I4"),
