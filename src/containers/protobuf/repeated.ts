@@ -24,3 +24,11 @@ export function addRun(runs: WireRun[], field: WireField): void {
     runs[runs.length - 1] = { ...last, end: field.end };
   else runs.push({ start: field.tagStart, end: field.end, tagBytes });
 }
+
+/** How many numbers of `itemBytes` each, 4 or 8, whole ones, the runs hold. */
+export function countFixed(runs: readonly WireRun[], itemBytes: number): number {
+  return runs.reduce(
+    (sum, { start, end, tagBytes }) => sum + Math.floor((end - start) / (itemBytes + tagBytes)),
+    0,
+  );
+}

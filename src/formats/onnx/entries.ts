@@ -1,3 +1,4 @@
+import { countFixed } from "../../containers/protobuf/repeated.ts";
 import type {
   OnnxAttribute,
   OnnxGraph,
@@ -104,13 +105,9 @@ function listTensor({ name, lists, texts, text, message }: OnnxAttribute): OnnxT
   const ints = (runs: typeof lists.ints): OnnxHome => ({ kind: "typed", field: tensorField.int64Data, runs });
   if (name === "value_float") return make(1, [], floats(lists.float));
   if (name === "value_int") return make(7, [], ints(lists.int));
-  if (name === "value_floats") return make(1, [floatCount(lists.floats)], floats(lists.floats));
+  if (name === "value_floats") return make(1, [countFixed(lists.floats, 4)], floats(lists.floats));
   if (name === "value_ints") return make(7, [lists.intCount], ints(lists.ints));
   if (name === "value_string" && text !== undefined) return make(8, [], { kind: "strings", count: 1 });
   if (name === "value_strings") return make(8, [texts.length], { kind: "strings", count: texts.length });
   return undefined;
-}
-
-function floatCount(runs: OnnxAttribute["lists"]["floats"]): number {
-  return runs.reduce((sum, { start, end, tagBytes }) => sum + Math.floor((end - start) / (4 + tagBytes)), 0);
 }

@@ -25,7 +25,7 @@ export async function openSparse(
   const elements = safeProduct(dims);
   if (places.dtype !== "I64") refuse(`its indices are ${places.dtype}`, site);
   if (bits < 8) refuse(`its values are ${stored.dtype}`, site);
-  if (elements === undefined) return refuse("is larger than any file", site);
+  if (elements === undefined) return refuse("it is larger than any file", site);
   const count = checkShapes(stored.shape, places.shape, dims.length, site);
   const itemBytes = bits / 8;
   const size = elements * itemBytes;

@@ -1,5 +1,5 @@
 import { decodeUtf8 } from "../../bytes/utf8.ts";
-import { addRun, type WireRun } from "../../containers/protobuf/repeated.ts";
+import { addRun, countFixed, type WireRun } from "../../containers/protobuf/repeated.ts";
 import {
   float32Of,
   int64Of,
@@ -53,7 +53,7 @@ export async function skimAttribute(
   if (tensor) draft.tensors.unshift(finishTensor(skim, tensor));
   return {
     ...rest,
-    floats: draft.floats.length > shortList ? undefined : draft.floats,
+    floats: countFixed(runs.floats, 4) > shortList ? undefined : draft.floats,
     ints: draft.ints.length > shortList ? undefined : draft.ints,
     lists: runs,
     message,
@@ -166,6 +166,8 @@ function keepText(skim: Skim, field: WireField, use: (text: string) => void): vo
 function takeFloats(skim: Skim, field: WireField, { floats, runs }: Draft): void | Promise<void> {
   addRun(runs.floats, field);
   if (floats.length > shortList) return;
+  // A long list is not worth reading: it is told by its bytes.
+  if (field.end - field.start > shortList * 4) return;
   if (field.type !== wireType.bytes) {
     skim.cursor.expect(field, wireType.fixed32);
     floats.push(float32Of(field));
