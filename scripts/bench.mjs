@@ -156,6 +156,23 @@ const cases = {
       compare([cp(input), ferryTo("pth", input, "tensorferry")], input),
     );
   },
+  onnx() {
+    const input = checkpoint("2gb-onnx", "onnx");
+    const inspect = {
+      name: "inspect --json",
+      command: () => [process.execPath, cli, "inspect", input, "--json"],
+    };
+    const byOnnx = {
+      name: "onnx.load + save_file",
+      command: (output) => [
+        python,
+        join(here, "bench", "onnx_convert.py"),
+        input,
+        join(output, "model.safetensors"),
+      ],
+    };
+    print(`ONNX to safetensors, ${size(input)}`, compare([cp(input), inspect, ferry(input), byOnnx], input));
+  },
   strided() {
     for (const name of ["strided", "permuted"]) {
       const input = checkpoint(name);

@@ -59,10 +59,35 @@ def save_legacy(tensors, path):
     torch.save(tensors, path, _use_new_zipfile_serialization=False)
 
 
+def save_onnx(tensors, path):
+    """A graph of initializers in one file, streamed: the library would hold it in memory several times."""
+    heads = []
+    for name, tensor in tensors.items():
+        head = b"".join(varint(8) + varint(size) for size in tensor.shape) + varint(16) + varint(1)
+        head += varint(66) + varint(len(name)) + name.encode() + varint(74) + varint(tensor.numel() * 4)
+        heads.append(varint(42) + varint(len(head) + tensor.numel() * 4) + head)
+    size = sum(len(head) + tensor.numel() * 4 for head, tensor in zip(heads, tensors.values()))
+    with open(path, "wb") as file:
+        file.write(varint(8) + varint(8) + varint(58) + varint(size))
+        for head, tensor in zip(heads, tensors.values()):
+            file.write(head)
+            file.write(tensor.numpy().data)
+
+
+def varint(value):
+    data = bytearray()
+    while value > 127:
+        data.append(value & 127 | 128)
+        value >>= 7
+    data.append(value)
+    return bytes(data)
+
+
 CASES = {
     "2gb": (lambda: transformer(2_000_000_000), torch.save),
     "2gb-legacy": (lambda: transformer(2_000_000_000), save_legacy),
     "2gb-safetensors": (lambda: transformer(2_000_000_000), save_safetensors),
+    "2gb-onnx": (lambda: transformer(1_900_000_000), save_onnx),
     "8gb": (lambda: transformer(8_000_000_000), torch.save),
     "one-4gib": (lambda: {"weight": random_bits((2**30,))}, torch.save),
     "strided": (strided, torch.save),
