@@ -9,19 +9,24 @@ export {
 export type { CastReport, Dropped } from "./convert/decide-tensors.ts";
 export { type DiffOptions, type DiffReport, diffModels, type TensorDifference } from "./convert/diff.ts";
 export {
+  type DTypeReport,
   type InspectOptions,
   type InspectReport,
   inspectModel,
   type StateDictReport,
   type TensorReport,
 } from "./convert/inspect.ts";
+export { inspectModelTensor, type TensorInspection } from "./convert/inspect-tensor.ts";
 export type { InputReport } from "./convert/load-inputs.ts";
 export type { DuplicatePolicy } from "./convert/merge.ts";
+export { type ModuleNode, moduleTree } from "./convert/module-tree.ts";
+export type { Histogram } from "./convert/moments.ts";
 export type { ModelInput } from "./convert/open.ts";
 export { type OpenedModel, openModel } from "./convert/open-model.ts";
 export { type ModelOutput, type NamedPlan, type OutputLayout, planOutput } from "./convert/plan-output.ts";
 export { runPlan } from "./convert/run-plan.ts";
 export { type ScanOptions, type ScanReport, scanFiles, scanModel } from "./convert/scan.ts";
+export { type ExactNumber, type TensorValues, tensorValues } from "./convert/tensor-values.ts";
 export {
   type ContextOptions,
   createContext,

@@ -1,12 +1,14 @@
 import type { ConvertResult } from "./convert/convert.ts";
 import type { DiffOptions, DiffReport } from "./convert/diff.ts";
 import type { InspectOptions, InspectReport } from "./convert/inspect.ts";
+import type { TensorInspection } from "./convert/inspect-tensor.ts";
 import type { ScanOptions, ScanReport } from "./convert/scan.ts";
 import { builtinFormats } from "./formats/index.ts";
 import {
   type ConvertPathOptions,
   convertPaths,
   inspectPath,
+  inspectPathTensor,
   type PlannedPathConversion,
   planPaths,
 } from "./paths/convert-paths.ts";
@@ -53,6 +55,15 @@ export function upload(path: string, repository: string, options?: UploadPathOpt
 /** Lists the tensors and the rest of a file or folder; reads headers only. */
 export function inspect(path: string, options?: InspectOptions): Promise<InspectReport> {
   return inspectPath(path, builtinFormats, options);
+}
+
+/** Reads one tensor of a file or folder, in bounded memory, and sums up its values. */
+export function inspectTensor(
+  path: string,
+  name: string,
+  options?: InspectOptions,
+): Promise<TensorInspection> {
+  return inspectPathTensor(path, name, builtinFormats, options);
 }
 
 /** Lists what loading a file or folder in Python would run, and judges it; nothing is run. */

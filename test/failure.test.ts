@@ -160,4 +160,6 @@ const withoutSample: ReadonlyMap<string, string> = new Map([
   ["load-inputs.ts: there is no input", "about the paths"],
   ["load-inputs.ts: … inputs and … prefixes for them", "about an option"],
   ['merge.ts: both … and … have a tensor "…"', "about the paths"],
+  ['inspect-tensor.ts: there is no tensor "…"', "about an option"],
+  ['tensor-values.ts: the numbers of "…", which is …, are not known', "only inspect --tensor reads numbers"],
 ]);

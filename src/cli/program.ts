@@ -25,6 +25,8 @@ Examples:
   tensorferry inspect model.pth
   tensorferry inspect out/                                  the model in a folder
   tensorferry inspect hf://owner/name                       on the Hub, without downloading it
+  tensorferry inspect model.pth --tree                      modules, repeated ones folded
+  tensorferry inspect model.pth --tensor lm_head.weight     its values in short
   tensorferry inspect model.pth --json | jq '.tensors[].name'
 `;
 
@@ -131,10 +133,16 @@ export function buildProgram(
 
   program
     .command("inspect")
-    .description("list names, dtypes, shapes and sizes; reads headers only")
+    .description("list names, dtypes, shapes and sizes, from headers alone; or what is in a tensor")
     .argument("<input>", "file, folder, index or address")
     .option("--from <format>", "read the input as this format")
     .option("--select <path>", "which state dict of a checkpoint")
+    .option("--tensor <name>", "what is inside one tensor: extremes, mean, NaN, first values, histogram")
+    .option(
+      "--tree",
+      "modules with their sizes, repeated ones folded (default on a terminal beyond 40 tensors)",
+    )
+    .option("--flat", "a line for each tensor, in the order of the file")
     .option("--limit <name=value>", "raise a limit, repeatable", collect)
     .option("--json", "one JSON document on standard output")
     .option("--quiet", "no notes")

@@ -19,6 +19,14 @@ export interface TensorReport {
   readonly tiedTo?: string;
 }
 
+/** What tensors of one dtype amount to, tied ones once. */
+export interface DTypeReport {
+  readonly dtype: DType;
+  readonly tensors: number;
+  readonly parameters: number;
+  readonly bytes: number;
+}
+
 /** One state dict of a checkpoint that holds several. */
 export interface StateDictReport {
   readonly path: string;
@@ -39,6 +47,8 @@ export interface InspectReport {
   readonly parameters: number;
   /** Bytes of all tensors, tied ones once. */
   readonly bytes: number;
+  /** The same by dtype, in the order in which they first appear. */
+  readonly dtypes: readonly DTypeReport[];
   readonly metadata: Readonly<Record<string, string>>;
   /** Set where the file holds a graph of operators. */
   readonly graph?: GraphReport | undefined;
@@ -88,20 +98,44 @@ export async function inspectModel(
       ? undefined
       : chooseStateDict(model.checkpoint, options.select, model.name, context);
   if (chosen === undefined) {
-    return { ...head, selected: undefined, tensors: [], parameters: 0, bytes: 0, metadata: {}, extras: [] };
+    return {
+      ...head,
+      selected: undefined,
+      tensors: [],
+      parameters: 0,
+      bytes: 0,
+      dtypes: [],
+      metadata: {},
+      extras: [],
+    };
   }
   const dict = chosen.load();
   const tensors = listTensors(dict);
-  const untied = tensors.filter((tensor) => tensor.tiedTo === undefined);
+  const dtypes = sumByDType(tensors.filter((tensor) => tensor.tiedTo === undefined));
   return {
     ...head,
     selected: chosen.path,
     tensors,
-    parameters: untied.reduce((sum, { name, shape }) => sum + elementCount(shape, { tensor: name }), 0),
-    bytes: untied.reduce((sum, tensor) => sum + tensor.bytes, 0),
+    parameters: dtypes.reduce((sum, { parameters }) => sum + parameters, 0),
+    bytes: dtypes.reduce((sum, { bytes }) => sum + bytes, 0),
+    dtypes,
     metadata: Object.fromEntries([...dict.metadata, ...dict.aliases]),
     extras: dict.leftovers,
   };
+}
+
+function sumByDType(tensors: readonly TensorReport[]): readonly DTypeReport[] {
+  const sums = new Map<DType, DTypeReport>();
+  for (const { name, dtype, shape, bytes } of tensors) {
+    const sum = sums.get(dtype) ?? { dtype, tensors: 0, parameters: 0, bytes: 0 };
+    sums.set(dtype, {
+      dtype,
+      tensors: sum.tensors + 1,
+      parameters: sum.parameters + elementCount(shape, { tensor: name }),
+      bytes: sum.bytes + bytes,
+    });
+  }
+  return [...sums.values()];
 }
 
 function listTensors(dict: TensorDict): readonly TensorReport[] {

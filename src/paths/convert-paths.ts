@@ -6,6 +6,7 @@ import {
   planConversion,
 } from "../convert/convert.ts";
 import { type InspectOptions, type InspectReport, inspectModel } from "../convert/inspect.ts";
+import { inspectModelTensor, type TensorInspection } from "../convert/inspect-tensor.ts";
 import type { ModelInput } from "../convert/open.ts";
 import type { Format } from "../core/format.ts";
 import { inputFolder } from "../node/input-folder.ts";
@@ -86,6 +87,21 @@ export async function convertPaths(
 ): Promise<ConvertResult> {
   const planned = await planPaths(from, to, formats, options);
   return planned.run();
+}
+
+/** Sums up the values of one tensor of a file or folder. */
+export async function inspectPathTensor(
+  path: string,
+  name: string,
+  formats: readonly Format[],
+  options: InspectOptions = {},
+): Promise<TensorInspection> {
+  const input = await resolveInput(path, options.signal);
+  try {
+    return await inspectModelTensor(input, name, formats, { ...platform, ...options });
+  } finally {
+    await input.folder.close();
+  }
 }
 
 /** Lists what a file or folder holds. */

@@ -1,10 +1,11 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { inspectCommand } from "../../src/cli/inspect.ts";
 import { builtinFormats } from "../../src/formats/index.ts";
 import { command, commandJson, samples } from "../support/command.ts";
 import { recordingConsole } from "../support/console.ts";
-import { fixtures } from "../support/files.ts";
+import { fixtures, temporaryFolder } from "../support/files.ts";
 
 describe("inspect", () => {
   test("lists a tied pair as one tensor with two names", async () => {
@@ -31,6 +32,7 @@ describe("inspect", () => {
       ],
       parameters: 72,
       bytes: 288,
+      dtypes: [{ dtype: "F32", tensors: 4, parameters: 72, bytes: 288 }],
       metadata: {},
       extras: [],
       notices: [],
@@ -113,5 +115,98 @@ describe("formats", () => {
     for (const { extensions } of (json as { formats: { extensions: string[] }[] }).formats) {
       for (const extension of extensions) expect(readme).toContain(`\`${extension}\``);
     }
+  });
+});
+
+describe("inspect --tree", () => {
+  test("folds repeated modules, and --flat does not", async () => {
+    const { out } = await command(["inspect", samples.network, "--tree"]);
+    expect(out).toContain("└─ 0, 1 ×2 ");
+    expect(out).toMatch(/lm_head\.weight = embed_tokens\.weight +F32 +\[40, 16\] +0 +0 B/);
+    expect(out).toContain("by dtype: BOOL 36 B in 1, F32 31.7 kB in 51, I64 40 B in 5");
+    const flat = await command(["inspect", samples.network, "--flat"]);
+    expect(flat.out).toContain("layers.1.bn2.weight");
+  });
+
+  test("is what a terminal gets of a long list, and fits it; a pipe gets every tensor", async () => {
+    const terminal = { ...recordingConsole(), width: 60 };
+    const shown: string[] = [];
+    const signal = new AbortController().signal;
+    await inspectCommand(samples.network, {}, { ...terminal, out: (text) => shown.push(text) }, signal);
+    expect(shown.join("")).toContain("├─ ");
+    expect(
+      Math.max(
+        ...shown
+          .join("")
+          .split("\n")
+          .slice(1, -3)
+          .map((line) => line.length),
+      ),
+    ).toBeLessThan(61);
+    expect((await command(["inspect", samples.network])).out).not.toContain("├─ ");
+  });
+
+  test("stands in the document of --json if it is asked for", async () => {
+    const { json } = await commandJson(["inspect", samples.tied, "--tree"]);
+    expect(json).toMatchObject({
+      tree: [
+        { label: "model", count: 1, tensors: 4, parameters: 72, bytes: 288, children: expect.any(Array) },
+        { label: "lm_head.weight", tensors: 1, parameters: 0, bytes: 0, children: [] },
+      ],
+    });
+    expect((await commandJson(["inspect", samples.tied])).json).not.toHaveProperty("tree");
+  });
+});
+
+describe("inspect --tensor", () => {
+  const values = join(fixtures, "statistics/values.safetensors");
+
+  test("prints what is in it, with a histogram", async () => {
+    const { out, exit } = await command(["inspect", values, "--tensor", "few"]);
+    expect(exit).toBe(0);
+    expect(out.split("\n").slice(1, 4)).toEqual([
+      "I8 [400], 400 elements, 400 B",
+      expect.stringMatching(/^min -3, max 4, mean 0\.\d+, std 2\.\d+$/),
+      expect.stringMatching(/^\d+ zero \(\d+\.?\d* %\)$/),
+    ]);
+    expect(out.split("\n").filter((line) => /^ *-?\d {2}█/.test(line))).toHaveLength(8);
+  });
+
+  test.each([
+    ["spoiled", "2 NaN (0.0222 %), 2 +inf (0.0222 %), 1 -inf (0.0111 %), 40 zero (0.444 %)"],
+    ["flags", "first: true"],
+    ["complex", "absolute values: min "],
+    ["large", "min -9223372036854775808, max 9223372036854775807"],
+    ["empty", "F32 [0, 4], 0 elements, 0 B"],
+    ["scalar", "min -2.5, max -2.5, mean -2.5\nfirst: -2.5\n"],
+  ])("prints of %s: %s", async (name, text) => {
+    const { out, exit } = await command(["inspect", values, "--tensor", name]);
+    expect(exit).toBe(0);
+    if (!text.startsWith("first: true")) expect(out).toContain(text);
+    else expect(out).toMatch(/first: (true|false), /);
+  });
+
+  test("is one document with --json", async () => {
+    const { json } = await commandJson(["inspect", samples.tied, "--tensor", "lm_head.weight"]);
+    expect(json).toMatchObject({
+      path: samples.tied,
+      format: "pytorch",
+      tensor: { name: "lm_head.weight", dtype: "F32", shape: [12, 4], bytes: 192, elements: 48 },
+      notices: [],
+    });
+  });
+
+  test("takes a name that stands for another tensor", async () => {
+    const output = join(temporaryFolder(), "a.safetensors");
+    await command(["convert", samples.tied, output]);
+    expect(await command(["inspect", output, "--tensor", "lm_head.weight"])).toMatchObject({ exit: 0 });
+  });
+
+  test("names what is there instead", async () => {
+    const { err, exit } = await command(["inspect", samples.tied, "--tensor", "NORM"]);
+    expect(err).toContain('there is no tensor "NORM"\nhint: there is "model.norm.weight"');
+    expect(exit).toBe(2);
+    const other = await command(["inspect", samples.tied, "--tensor", "xyz"]);
+    expect(other.err).toContain("hint: tensorferry inspect lists the names");
   });
 });
