@@ -1,12 +1,13 @@
 import type { ConvertResult } from "./convert/convert.ts";
 import type { DiffOptions, DiffReport } from "./convert/diff.ts";
-import type { InspectOptions, InspectReport } from "./convert/inspect.ts";
+import type { InspectReport } from "./convert/inspect.ts";
 import type { TensorInspection } from "./convert/inspect-tensor.ts";
 import type { ScanOptions, ScanReport } from "./convert/scan.ts";
 import { builtinFormats } from "./formats/index.ts";
 import {
   type ConvertPathOptions,
   convertPaths,
+  type InspectPathOptions,
   inspectPath,
   inspectPathTensor,
   type PlannedPathConversion,
@@ -21,9 +22,10 @@ import type { UploadReport } from "./upload/upload-files.ts";
 export * from "./index.ts";
 export { inputFolder } from "./node/input-folder.ts";
 export { outputFolder } from "./node/output-folder.ts";
-export type { ConvertPathOptions, PlannedPathConversion } from "./paths/convert-paths.ts";
+export type { ConvertPathOptions, InspectPathOptions, PlannedPathConversion } from "./paths/convert-paths.ts";
 export { readNameMap } from "./paths/name-map.ts";
 export { type OpenModel, type OpenPathOptions, open } from "./paths/open.ts";
+export type { NamingPathOptions } from "./paths/resolve-guides.ts";
 export { resolveInput } from "./paths/resolve-input.ts";
 export { resolveOutput } from "./paths/resolve-output.ts";
 export type { UploadPathOptions } from "./paths/upload-path.ts";
@@ -53,7 +55,7 @@ export function upload(path: string, repository: string, options?: UploadPathOpt
 }
 
 /** Lists the tensors and the rest of a file or folder; reads headers only. */
-export function inspect(path: string, options?: InspectOptions): Promise<InspectReport> {
+export function inspect(path: string, options?: InspectPathOptions): Promise<InspectReport> {
   return inspectPath(path, builtinFormats, options);
 }
 
@@ -61,7 +63,7 @@ export function inspect(path: string, options?: InspectOptions): Promise<Inspect
 export function inspectTensor(
   path: string,
   name: string,
-  options?: InspectOptions,
+  options?: InspectPathOptions,
 ): Promise<TensorInspection> {
   return inspectPathTensor(path, name, builtinFormats, options);
 }

@@ -193,6 +193,8 @@ describe("the exported names are a promise", () => {
     expect(typesOf("node.ts")).toMatchInlineSnapshot(`
       [
         "ConvertPathOptions",
+        "InspectPathOptions",
+        "NamingPathOptions",
         "OpenModel",
         "OpenPathOptions",
         "PlannedPathConversion",

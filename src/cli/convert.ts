@@ -4,6 +4,7 @@ import { plan, readNameMap } from "../node.ts";
 import { type Console, printable } from "./console.ts";
 import { reportNotices } from "./notices.ts";
 import {
+  namingOf,
   parseBuffer,
   parseChoice,
   parseJobs,
@@ -42,6 +43,11 @@ export interface ConvertFlags {
   readonly limit?: readonly string[];
   readonly jobs?: string;
   readonly buffer?: string;
+  readonly names?: string;
+  readonly reference?: string;
+  readonly fused?: string;
+  readonly bnEps?: string;
+  readonly template?: string;
   readonly verify?: boolean;
   readonly strict?: boolean;
   readonly allow?: readonly string[];
@@ -92,6 +98,8 @@ export async function convertCommand(
       limits: parseLimits(flags.limit),
       jobs: parseJobs(flags.jobs),
       bufferBytes: parseBuffer(flags.buffer),
+      naming: namingOf(flags),
+      template: flags.template,
       verify: flags.verify,
       strict: flags.strict,
       allow: flags.allow,

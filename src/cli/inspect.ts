@@ -4,7 +4,7 @@ import { inspect, inspectTensor, moduleTree } from "../node.ts";
 import { type Console, printable } from "./console.ts";
 import { graphLines } from "./graph.ts";
 import { reportNotices, reportTraffic } from "./notices.ts";
-import { parseLimits } from "./options.ts";
+import { namingOf, parseLimits } from "./options.ts";
 import { type Column, formatTable } from "./table.ts";
 import { tensorText } from "./tensor.ts";
 import { treeLines } from "./tree.ts";
@@ -16,6 +16,8 @@ export interface InspectFlags {
   readonly tensor?: string;
   readonly tree?: boolean;
   readonly flat?: boolean;
+  readonly names?: string;
+  readonly reference?: string;
   readonly limit?: readonly string[];
   readonly json?: boolean;
   readonly quiet?: boolean;
@@ -28,7 +30,13 @@ export async function inspectCommand(
   console: Console,
   signal: AbortSignal,
 ): Promise<void> {
-  const options = { from: flags.from, select: flags.select, limits: parseLimits(flags.limit), signal };
+  const options = {
+    from: flags.from,
+    select: flags.select,
+    naming: namingOf(flags),
+    limits: parseLimits(flags.limit),
+    signal,
+  };
   if (flags.tensor !== undefined) {
     const inspection = await inspectTensor(input, flags.tensor, options);
     if (!flags.quiet) reportNotices(inspection.notices, console);

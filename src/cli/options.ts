@@ -1,5 +1,6 @@
 import { ConvertError } from "../core/errors.ts";
 import { defaultLimits, type Limits } from "../core/limits.ts";
+import type { NamingPathOptions } from "../node.ts";
 import { parseSize } from "../shards/size.ts";
 
 /** Adds another value of a repeatable option. */
@@ -91,4 +92,25 @@ export function parseChoice<const T extends string>(
   const choice = choices.find((word) => word === text);
   if (choice !== undefined) return choice;
   throw new ConvertError("usage", `${option} takes ${choices.join(" or ")}, not "${text}"`);
+}
+
+/** The flags that say how a graph's weights are to be called. */
+export interface NamingFlags {
+  readonly names?: string;
+  readonly reference?: string;
+  readonly fused?: string;
+  readonly bnEps?: string;
+}
+
+/** `--names`, `--reference`, `--fused` and `--bn-eps`. */
+export function namingOf({ names, reference, fused, bnEps }: NamingFlags): NamingPathOptions {
+  const normEpsilon = bnEps === undefined ? undefined : Number(bnEps);
+  if (normEpsilon !== undefined && !(normEpsilon >= 0 && normEpsilon < 1))
+    throw new ConvertError("usage", `--bn-eps takes a small number such as 1e-5, not "${bnEps}"`);
+  return {
+    names: parseChoice(names, ["pytorch", "onnx"], "--names"),
+    reference,
+    fused: parseChoice(fused, ["product", "equivalent"], "--fused"),
+    normEpsilon,
+  };
 }

@@ -17,6 +17,8 @@ Examples:
   tensorferry convert vae.pth unet.pth all.safetensors      several inputs into one output
   tensorferry convert model.pth out/ --include 'encoder.*' --strip-prefix encoder.
   tensorferry convert model.pth out/ --rename '/^h\\.(\\d+)/=>layers.$1'
+  tensorferry convert net.onnx net.pth                      weights of a graph under PyTorch's names
+  tensorferry convert new.pth new.onnx --template net.onnx  new weights in an old graph
   tensorferry convert model.pth out/ --dry-run              what would be written
 `;
 
@@ -110,12 +112,24 @@ export function buildProgram(
       "cast floating tensors, e.g. f16 or 'lm_head.*=f32'; repeatable",
       collect,
     )
+    .option(
+      "--names <whose>",
+      "pytorch or onnx: names and layouts of a graph's weights (default: by its maker)",
+    )
+    .option("--reference <file>", "a checkpoint whose names and shapes guide --names pytorch")
+    .option("--fused <how>", "product or equivalent: convolutions that took in a norm (default: product)")
+    .option("--bn-eps <e>", "ε of such norms, which the graph does not say (default: 1e-5)")
+    .option("--template <file.onnx>", "put the weights into a copy of this graph")
     .option("--tied <how>", "drop or copy: names that share all their bytes (default: drop)")
     .option("--keep <name>", "which name of a tied group stays, repeatable", collect)
     .option("--metadata <key=value>", "add to the output's metadata, repeatable", collect)
     .option("--verify", "read the output back and compare it with the input")
     .option("--strict", "fail where there would be a note")
-    .option("--allow <word>", "go on in spite of: unsafe-pickle, densify, lossy-cast; repeatable", collect)
+    .option(
+      "--allow <word>",
+      "go on in spite of: unsafe-pickle, densify, lossy-cast, partial-swap; repeatable",
+      collect,
+    )
     .option("--force", "replace what is there already")
     .option("--dry-run", "print the plan and write nothing")
     .option("--jobs <n>", "transfers at once (default: 3)")
@@ -143,6 +157,8 @@ export function buildProgram(
       "modules with their sizes, repeated ones folded (default on a terminal beyond 40 tensors)",
     )
     .option("--flat", "a line for each tensor, in the order of the file")
+    .option("--names <whose>", "pytorch or onnx: names and layouts of a graph's weights")
+    .option("--reference <file>", "a checkpoint whose names and shapes guide --names pytorch")
     .option("--limit <name=value>", "raise a limit, repeatable", collect)
     .option("--json", "one JSON document on standard output")
     .option("--quiet", "no notes")

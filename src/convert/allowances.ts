@@ -4,14 +4,15 @@ import { ConvertError } from "../core/errors.ts";
 /**
  * What a caller may allow by name: `unsafe-pickle`, a file whose loader would run dangerous code (none of it is run
  * here); `densify`, sparse tensors written with their zeros; `lossy-cast`, numbers beyond the range of the type that they
- * are cast to.
+ * are cast to; `partial-swap`, weights that a template has no place for, or that it goes on having from before.
  */
-export type Allowance = "unsafe-pickle" | "densify" | "lossy-cast";
+export type Allowance = "unsafe-pickle" | "densify" | "lossy-cast" | "partial-swap";
 
 const allowances: readonly string[] = [
   "unsafe-pickle",
   "densify",
   "lossy-cast",
+  "partial-swap",
 ] satisfies readonly Allowance[];
 
 /** Throws kind `usage` for a word that allows nothing. */

@@ -9,14 +9,17 @@ import { checkAllowances } from "./allowances.ts";
 import { checkGrowth, checkStorages } from "./check-storages.ts";
 import { type CastReport, type Dropped, decideTensors, type TensorOptions } from "./decide-tensors.ts";
 import { type InputOptions, type InputReport, loadInputs } from "./load-inputs.ts";
+import { type NamingOptions, resolveNaming } from "./naming.ts";
 import { formatByExtension, formatById, type ModelInput } from "./open.ts";
 import { type ModelOutput, planOutput } from "./plan-output.ts";
+import { planTemplate } from "./plan-template.ts";
 import { runPlan } from "./run-plan.ts";
 import { refuseDangerous } from "./unsafe.ts";
 import { verifyOutput } from "./verify-output.ts";
+import { verifyPieces } from "./verify-pieces.ts";
 
 /** What a conversion may be told. */
-export interface ConvertOptions extends ContextOptions, InputOptions, TensorOptions {
+export interface ConvertOptions extends Omit<ContextOptions, "naming">, InputOptions, TensorOptions {
   /** Format ids that override what content and extension say. */
   readonly from?: string | undefined;
   readonly to?: string | undefined;
@@ -29,6 +32,10 @@ export interface ConvertOptions extends ContextOptions, InputOptions, TensorOpti
   readonly externalData?: ExternalData | (string & {}) | undefined;
   /** Word in the names of files in a folder by which loaders tell versions apart: `fp16` for `model.fp16.safetensors`. */
   readonly variant?: string | undefined;
+  /** How tensors are to be called whose file has names and layouts of its own. */
+  readonly naming?: NamingOptions | undefined;
+  /** A file that the output is to be a copy of, with these weights in the place of its own. */
+  readonly template?: ModelInput | undefined;
   /** Read the output back and compare it with the input. */
   readonly verify?: boolean | undefined;
   /** Fail (kind `lossy`) where there would be a notice. */
@@ -78,7 +85,8 @@ export async function planConversion(
   const notices: Notice[] = [];
   const allow = options.allow ?? [];
   checkAllowances(allow);
-  const plain = createContext({ ...options, onNotice: collect(notices, options) });
+  const naming = await resolveNaming(options.naming ?? {}, formats, options.signal);
+  const plain = createContext({ ...options, naming, onNotice: collect(notices, options) });
   const context: RunContext = { ...plain, review: refuseDangerous(allow, plain.warn) };
   const format = outputFormat(output, formats, options);
   const open = { formats, from: options.from };
@@ -88,7 +96,8 @@ export async function planConversion(
   const { dict, chosen, stored, losses, casts, dropped } = decideTensors(
     whole,
     format,
-    { ...options, allow, path },
+    // A template names each of its weights, and says itself which of them are one.
+    { ...options, allow, path, tied: options.template ? "copy" : options.tied },
     context,
   );
   warnOfMetadata(dict, format, context);
@@ -96,7 +105,11 @@ export async function planConversion(
   const { maxShardBytes, externalData, variant } = options;
   const folderStem = keptStem([input].flat()[0]?.name ?? "");
   const layout = { maxShardBytes, externalData, variant, folderStem, formats, warn: context.warn };
-  const { plan: weights, isOfModel } = await planOutput(dict, format, output.name, layout);
+  const { template } = options;
+  const request = template && { template, partial: allow.includes("partial-swap") };
+  const { plan: weights, isOfModel } = request
+    ? await planTemplate(dict, request, output, formats, context)
+    : await planOutput(dict, format, output.name, layout);
   const beside = (await output.beside?.(weights, dict)) ?? [];
   const plan = outputPlan(weights.format, [...weights.files, ...beside]);
   const result: ConvertResult = {
@@ -122,7 +135,8 @@ export async function planConversion(
       const finished = await runPlan(plan, output.folder, isOfModel, context);
       try {
         losses.settle(context);
-        if (options.verify && written) await verifyOutput(plan, dict, format, written, context);
+        if (options.verify && written && template) await verifyPieces(plan, written, context);
+        else if (options.verify && written) await verifyOutput(plan, dict, format, written, context);
         refuseNotices(notices, options);
       } catch (error) {
         await finished.undo();

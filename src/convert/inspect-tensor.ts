@@ -5,6 +5,7 @@ import type { Format } from "../core/format.ts";
 import type { LazyTensor } from "../core/tensor.ts";
 import { chooseStateDict } from "./choose-state-dict.ts";
 import type { InspectOptions } from "./inspect.ts";
+import { resolveNaming } from "./naming.ts";
 import type { ModelInput } from "./open.ts";
 import { openModel } from "./open-model.ts";
 import { type TensorValues, tensorValues } from "./tensor-values.ts";
@@ -28,6 +29,7 @@ export async function inspectModelTensor(
   const notices: Notice[] = [];
   const plain = createContext({
     ...options,
+    naming: await resolveNaming(options.naming ?? {}, formats, options.signal),
     onNotice(notice) {
       notices.push(notice);
       options.onNotice?.(notice);

@@ -5,6 +5,7 @@ import type { Format } from "../core/format.ts";
 import type { GraphReport } from "../core/graph-report.ts";
 import { tiedTo } from "../transforms/tied.ts";
 import { chooseStateDict, isAmbiguous } from "./choose-state-dict.ts";
+import { type NamingOptions, resolveNaming } from "./naming.ts";
 import type { ModelInput, Traffic } from "./open.ts";
 import { openModel } from "./open-model.ts";
 import { noteGlobals } from "./unsafe.ts";
@@ -60,7 +61,9 @@ export interface InspectReport {
 }
 
 /** What may be asked of a report. */
-export interface InspectOptions extends ContextOptions {
+export interface InspectOptions extends Omit<ContextOptions, "naming"> {
+  /** How tensors are to be called whose file has names and layouts of its own. */
+  readonly naming?: NamingOptions | undefined;
   readonly from?: string | undefined;
   readonly select?: string | undefined;
 }
@@ -74,6 +77,7 @@ export async function inspectModel(
   const notices: Notice[] = [];
   const plain = createContext({
     ...options,
+    naming: await resolveNaming(options.naming ?? {}, formats, options.signal),
     onNotice(notice) {
       notices.push(notice);
       options.onNotice?.(notice);

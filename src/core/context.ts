@@ -1,6 +1,7 @@
 import { type Crc32, crc32 } from "../bytes/crc32.ts";
 import { type SameBytes, sameBytes } from "../bytes/difference.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
+import type { Naming } from "./naming.ts";
 import { createScratchPool, type Scratch } from "./scratch.ts";
 import type { GlobalUse } from "./verdict.ts";
 
@@ -35,7 +36,13 @@ export type NoticeCode =
   | "beyond-protobuf"
   | "cast-overflow"
   | "cast-underflow"
-  | "not-cast";
+  | "not-cast"
+  | "fused"
+  | "folded"
+  | "guessed-name"
+  | "unnamed"
+  | "not-in-graph"
+  | "kept-from-template";
 
 /** How far a long call has come; `done` and `total` are bytes. */
 export interface Progress {
@@ -56,6 +63,8 @@ export interface RunContext {
   readonly jobs: number;
   /** Whether a checkpoint is wanted as a whole, and not one state dict of it. */
   readonly whole: boolean;
+  /** How to name tensors of files that have names and layouts of their own. */
+  readonly naming: Naming;
   readonly scratch: Scratch;
   readonly crc32: Crc32;
   /** Resolves once transfers that have ended meanwhile are served; for work between them that would hold them up. */
@@ -75,6 +84,8 @@ export interface ContextOptions {
   readonly jobs?: number | undefined;
   /** Take a checkpoint as a whole: every tensor, and everything else as metadata, from which it can be restored. */
   readonly all?: boolean | undefined;
+  /** How to name tensors of files that have names and layouts of their own. */
+  readonly naming?: Naming | undefined;
   /** A faster CRC-32 than the portable one. */
   readonly crc32?: Crc32 | undefined;
   /** Gives way to ended transfers; by default it does not. */
@@ -93,6 +104,7 @@ export function createContext(options: ContextOptions = {}): RunContext {
     bufferBytes: options.bufferBytes ?? 8 * 1024 * 1024,
     jobs: options.jobs ?? 3,
     whole: options.all ?? false,
+    naming: options.naming ?? {},
     scratch: createScratchPool(),
     crc32: options.crc32 ?? crc32,
     breathe: options.breathe ?? (() => Promise.resolve()),

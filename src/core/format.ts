@@ -37,6 +37,8 @@ export interface Format {
   detect(probe: Probe): Match;
   loadReader?(): Promise<FormatReader>;
   loadWriter?(): Promise<FormatWriter>;
+  /** Only where weights can be put into a file that is there already. */
+  loadTemplater?(): Promise<FormatTemplater>;
   /** Only where files of the format may hold code. */
   loadScanner?(): Promise<FormatScanner>;
 }
@@ -70,6 +72,30 @@ export interface FilesRequest {
   /** Files of another format that hold all tensors already; the model file is to point into them. */
   readonly companions?: readonly PlannedFile[] | undefined;
   warn(notice: Notice): void;
+}
+
+/** The part that puts weights into an existing file. */
+export interface FormatTemplater {
+  /**
+   * Plans a copy of a template that has the tensors of `dict` in the place of its own. Reads headers, and payloads only
+   * to compare tensors that the template has as one. `file` is the name of the copy.
+   */
+  plan(template: Template, dict: TensorDict, file: string, context: RunContext): Promise<TemplatePlan>;
+}
+
+/** A file whose weights are to be replaced. */
+export interface Template {
+  readonly source: ByteSource;
+  /** The files beside it. */
+  readonly folder: InputFolder;
+  /** Whether weights may be left over on either side. */
+  readonly partial: boolean;
+}
+
+/** The files that take the place of a template. */
+export interface TemplatePlan {
+  /** The copy first, then files that it points to. */
+  readonly files: readonly PlannedFile[];
 }
 
 /** The part that looks for code. */

@@ -12,11 +12,15 @@ import type { Format } from "../core/format.ts";
 import { inputFolder } from "../node/input-folder.ts";
 import { platform } from "../node/platform.ts";
 import { type BesideOptions, withBeside } from "./beside.ts";
+import { type GuidePaths, type NamingPathOptions, resolveGuides } from "./resolve-guides.ts";
 import { resolveInput } from "./resolve-input.ts";
 import { resolveOutput } from "./resolve-output.ts";
 
 /** Options of a conversion between paths. */
-export interface ConvertPathOptions extends ConvertOptions, BesideOptions {
+export interface ConvertPathOptions
+  extends Omit<ConvertOptions, "naming" | "template">,
+    BesideOptions,
+    GuidePaths {
   /** Replace what is there already. */
   readonly force?: boolean | undefined;
 }
@@ -37,14 +41,18 @@ export async function planPaths(
   options: ConvertPathOptions = {},
 ): Promise<PlannedPathConversion> {
   const inputs = await resolveInputs([from].flat(), options.signal);
+  const guides = await resolveGuides(options, options.signal);
   const close = async () => {
     for (const { folder } of inputs) await folder.close();
+    await guides.close();
   };
   const made = resolveOutput(to, options.force ?? false);
   const output = withBeside(made, inputs, [from].flat(), to, options);
   const planned: PlannedConversion = await planConversion(inputs, output, formats, {
     ...platform,
     ...options,
+    naming: guides.naming,
+    template: guides.template,
   }).catch(async (error: unknown) => {
     await close();
     throw error;
@@ -89,18 +97,25 @@ export async function convertPaths(
   return planned.run();
 }
 
+/** Options of a report on a path. */
+export interface InspectPathOptions extends Omit<InspectOptions, "naming"> {
+  readonly naming?: NamingPathOptions | undefined;
+}
+
 /** Sums up the values of one tensor of a file or folder. */
 export async function inspectPathTensor(
   path: string,
   name: string,
   formats: readonly Format[],
-  options: InspectOptions = {},
+  options: InspectPathOptions = {},
 ): Promise<TensorInspection> {
   const input = await resolveInput(path, options.signal);
+  const guides = await resolveGuides({ naming: options.naming }, options.signal);
   try {
-    return await inspectModelTensor(input, name, formats, { ...platform, ...options });
+    return await inspectModelTensor(input, name, formats, { ...platform, ...options, naming: guides.naming });
   } finally {
     await input.folder.close();
+    await guides.close();
   }
 }
 
@@ -108,12 +123,14 @@ export async function inspectPathTensor(
 export async function inspectPath(
   path: string,
   formats: readonly Format[],
-  options: InspectOptions = {},
+  options: InspectPathOptions = {},
 ): Promise<InspectReport> {
   const input = await resolveInput(path, options.signal);
+  const guides = await resolveGuides({ naming: options.naming }, options.signal);
   try {
-    return await inspectModel(input, formats, { ...platform, ...options });
+    return await inspectModel(input, formats, { ...platform, ...options, naming: guides.naming });
   } finally {
     await input.folder.close();
+    await guides.close();
   }
 }

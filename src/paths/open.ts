@@ -1,15 +1,17 @@
 import { chooseStateDict } from "../convert/choose-state-dict.ts";
-import type { InspectOptions } from "../convert/inspect.ts";
+import { resolveNaming } from "../convert/naming.ts";
 import { openModel } from "../convert/open-model.ts";
 import { createContext } from "../core/context.ts";
 import type { TensorDict } from "../core/dict.ts";
 import { ConvertError } from "../core/errors.ts";
 import { builtinFormats } from "../formats/index.ts";
 import { platform } from "../node/platform.ts";
+import type { InspectPathOptions } from "./convert-paths.ts";
+import { resolveGuides } from "./resolve-guides.ts";
 import { resolveInput } from "./resolve-input.ts";
 
 /** How to open a path. */
-export type OpenPathOptions = InspectOptions;
+export type OpenPathOptions = InspectPathOptions;
 
 /** An open model: its tensors can be read until it is closed. */
 export interface OpenModel {
@@ -22,8 +24,10 @@ export interface OpenModel {
 /** Opens a file or folder and keeps it open, to look at tensors one by one. */
 export async function open(path: string, options: OpenPathOptions = {}): Promise<OpenModel> {
   const input = await resolveInput(path, options.signal);
-  const context = createContext({ ...platform, ...options });
+  const guides = await resolveGuides({ naming: options.naming }, options.signal);
   try {
+    const naming = await resolveNaming(guides.naming, builtinFormats, options.signal);
+    const context = createContext({ ...platform, ...options, naming });
     const { checkpoint, name } = await openModel(
       input,
       { formats: builtinFormats, from: options.from },
@@ -45,5 +49,7 @@ export async function open(path: string, options: OpenPathOptions = {}): Promise
   } catch (error) {
     await input.folder.close();
     throw error;
+  } finally {
+    await guides.close();
   }
 }

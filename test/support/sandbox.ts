@@ -16,6 +16,10 @@ const inputs: Readonly<Record<string, string>> = {
   "gan.pth": samples.twoModels,
   "tied.pth": samples.tied,
   "network.onnx": join(fixtures, "onnx/exports/torch-2.13/conv.onnx"),
+  "vit.onnx": join(fixtures, "onnx-names/torch-2.13/vit.onnx"),
+  "vit-other.pth": join(fixtures, "onnx-names/torch-2.13/vit.pth"),
+  "cnn.onnx": join(fixtures, "onnx-names/torch-1.13/cnn.onnx"),
+  "cnn-other.pth": join(fixtures, "onnx-names/torch-1.13/cnn.pth"),
   downloaded: samples.shards,
 };
 

@@ -14,4 +14,5 @@ export const onnx: Format = {
   detect: (probe) => (isOnnx(probe) ? "likely" : "no"),
   loadReader: () => import("./read.ts").then((module) => module.reader),
   loadWriter: () => import("./write.ts").then((module) => module.writer),
+  loadTemplater: () => import("./swap/swap.ts").then((module) => module.templater),
 };

@@ -15,6 +15,7 @@ import type { LazyTensor } from "../../core/tensor.ts";
 import { entriesOf, entriesOfGraph, type OnnxEntry } from "./entries.ts";
 import { externalFiles } from "./external.ts";
 import type { OnnxModel } from "./model.ts";
+import { nameDict } from "./names/named-dict.ts";
 import { openSparse } from "./open-sparse.ts";
 import { type OnnxFiles, openTensor, siteOf } from "./open-tensor.ts";
 import { realInputs, reportOf } from "./report.ts";
@@ -26,7 +27,8 @@ export const reader: FormatReader = {
     const model = await skimModel(source, context);
     const files = filesOf(source, folder, context);
     const main = await openEntries(entriesOf(model), model, files);
-    const candidates = [candidate("", main, false)];
+    const named = nameDict(model, main, context);
+    const candidates = [candidate("", named.dict, false, () => named.warn(context))];
     for (const graph of model.trainingGraphs) {
       const dict = await openEntries(entriesOfGraph(graph, graph.path), model, files);
       if (dict.tensors.size > 0) candidates.push(candidate(graph.path, dict, true));
@@ -36,15 +38,25 @@ export const reader: FormatReader = {
   },
 };
 
-function filesOf(source: ByteSource, folder: InputFolder, context: RunContext): OnnxFiles {
+/** Where the tensors of a model are read. */
+export function filesOf(source: ByteSource, folder: InputFolder, context: RunContext): OnnxFiles {
   const model = source.name.slice(source.name.search(/[^/\\]*$/));
   return { source, external: externalFiles(folder, model), context };
 }
 
-function candidate(path: string, dict: TensorDict, auxiliary: boolean): Candidate {
+function candidate(
+  path: string,
+  dict: TensorDict,
+  auxiliary: boolean,
+  warn: () => void = () => undefined,
+): Candidate {
   let bytes = 0;
   for (const { payload } of dict.tensors.values()) bytes += payload.size;
-  return { path, auxiliary, tensorCount: dict.tensors.size, bytes, load: () => dict };
+  function load(): TensorDict {
+    warn();
+    return dict;
+  }
+  return { path, auxiliary, tensorCount: dict.tensors.size, bytes, load };
 }
 
 async function openEntries(
