@@ -1,4 +1,5 @@
-import { Command } from "commander";
+import { Argument, Command } from "commander";
+import type { Shell } from "./completion.ts";
 import type { Console } from "./console.ts";
 import type { ConvertFlags } from "./convert.ts";
 import type { DiffFlags } from "./diff.ts";
@@ -59,6 +60,12 @@ Examples:
   tensorferry scan model.pth --json | jq '.globals[] | select(.verdict != "clean")'
 
 Exit codes: 0 clean or unknown, 6 dangerous (with --strict also unknown), others where a part cannot be read.
+`;
+
+const completionExamples = `
+Examples:
+  source <(tensorferry completion bash)                     this session of Bash; zsh likewise
+  tensorferry completion fish > ~/.config/fish/completions/tensorferry.fish
 `;
 
 /** The commands with their options and help. Each loads its own code when it runs; `finish` takes the exit code of one that does not end with 0. */
@@ -239,6 +246,18 @@ export function buildProgram(
     .action(async (flags: { readonly json?: boolean }) => {
       const { formatsCommand } = await import("./formats.ts");
       formatsCommand(flags, console);
+    });
+
+  program
+    .command("completion")
+    .description("print the script that completes these words in a shell")
+    .addArgument(new Argument("<shell>", "the shell it is for").choices(["bash", "zsh", "fish"]))
+    .option("--json", "one JSON document on standard output")
+    .option("--quiet", "accepted for uniformity; there is nothing to leave out")
+    .addHelpText("after", completionExamples)
+    .action(async (shell: Shell, flags: { readonly json?: boolean }) => {
+      const { completionCommand } = await import("./completion-command.ts");
+      completionCommand(shell, flags, program, console);
     });
 
   return program;
