@@ -18,7 +18,7 @@ import {
 } from "./distributed-metadata.ts";
 import { createTorchGlobals } from "./nested-pickles.ts";
 import { openTensor } from "./open-tensor.ts";
-import { readSavedZip } from "./read-zip.ts";
+import { readSavedZip } from "./saved-object.ts";
 import { asTensor, host, type TorchTensor } from "./torch-values.ts";
 import { judge } from "./verdicts.ts";
 

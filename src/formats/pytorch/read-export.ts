@@ -10,8 +10,8 @@ import { type ExportedTensor, exportConfigNames, parseExportConfig } from "./exp
 import type { NamedValue } from "./modules.ts";
 import { candidateOf } from "./named-candidate.ts";
 import { mappingEntries } from "./python-values.ts";
-import { readSavedZip } from "./read-zip.ts";
 import type { RecordFolder } from "./records.ts";
+import { readSavedZip } from "./saved-object.ts";
 import { host, type TorchStorage } from "./torch-values.ts";
 
 const weightsFolder = "data/weights/";

@@ -4,7 +4,7 @@ import { isKind, type PickleHost, type PickleValue } from "../../containers/pick
 import { readTarArchive } from "../../containers/tar/archive.ts";
 import type { RunContext } from "../../core/context.ts";
 import type { Checkpoint } from "../../core/dict.ts";
-import { ConvertError } from "../../core/errors.ts";
+import { ConvertError, type ErrorSite } from "../../core/errors.ts";
 import { checkLimit } from "../../core/limits.ts";
 import { type ByteSource, readBytes, section } from "../../core/source.ts";
 import { checkpointOf } from "./checkpoint.ts";
@@ -65,20 +65,15 @@ export async function readStorages(
   context: RunContext,
 ): Promise<void> {
   const file = member.name;
-  const head = await readCount(member, context);
-  let at = head.end;
-  for (let index = 0; index < head.count; index++) {
-    const site = { file, offset: at };
-    const { value, end } = await readPickle(member, at, {}, context);
-    const [key, , storageClass] = isKind(value, "tuple") ? value.items : [];
+  const at = await readCounted(member, context, async ([key, , storageClass], end, site) => {
     const dtype = storageDType(storageClass, site);
     const [count] = await readSizes(member, end, 1, context);
     const start = end + 8;
     const bytes = (count as number) * (dtype?.itemBytes ?? 1);
     const data = section(member, start, start + bytes, `${file}#${keyName(key)}`);
     objects.set(keyName(key), host({ type: "storage", key: keyName(key), dtype, source: data }));
-    at = start + bytes;
-  }
+    return start + bytes;
+  });
   const { value } = await readPickle(member, at, {}, context);
   for (const view of isKind(value, "list") ? value.items : []) addView(view, objects, file, at);
 }
@@ -101,13 +96,7 @@ export async function readTensors(
   objects: TarObjects,
   context: RunContext,
 ): Promise<void> {
-  const file = member.name;
-  const head = await readCount(member, context);
-  let at = head.end;
-  for (let index = 0; index < head.count; index++) {
-    const site = { file, offset: at };
-    const { value, end } = await readPickle(member, at, {}, context);
-    const [key, storageKey] = isKind(value, "tuple") ? value.items : [];
+  await readCounted(member, context, async ([key, storageKey], end, site) => {
     const storage = objects.get(keyName(storageKey))?.value as TorchStorage | undefined;
     if (storage?.type !== "storage" || storage.dtype === undefined) {
       throw new ConvertError("malformed", `tensor ${keyName(key)} has no storage`, site);
@@ -122,8 +111,26 @@ export async function readTensors(
       keyName(key),
       host({ type: "tensor", storage, dtype: storage.dtype, offset, shape, strides }),
     );
-    at = end + 8 + numbers.length * 8;
+    return end + 8 + numbers.length * 8;
+  });
+}
+
+/**
+ * Reads a member that is a count and as many entries: a pickled tuple each, and bytes behind it, of which `read` tells
+ * the end. Returns the end of the last.
+ */
+async function readCounted(
+  member: ByteSource,
+  context: RunContext,
+  read: (tuple: readonly PickleValue[], end: number, site: ErrorSite) => Promise<number>,
+): Promise<number> {
+  const head = await readCount(member, context);
+  let at = head.end;
+  for (let index = 0; index < head.count; index++) {
+    const { value, end } = await readPickle(member, at, {}, context);
+    at = await read(isKind(value, "tuple") ? value.items : [], end, { file: member.name, offset: at });
   }
+  return at;
 }
 
 async function readCount(member: ByteSource, context: RunContext): Promise<{ count: number; end: number }> {

@@ -1,12 +1,11 @@
-import type { PickleValue } from "../../containers/pickle/values.ts";
 import { readZipDirectory, type ZipDirectory } from "../../containers/zip/directory.ts";
 import type { RunContext } from "../../core/context.ts";
 import type { Checkpoint } from "../../core/dict.ts";
 import { ConvertError } from "../../core/errors.ts";
 import type { ByteSource } from "../../core/source.ts";
-import { readArchivePickle, readByteOrder } from "./archive-pickle.ts";
 import { checkpointOf } from "./checkpoint.ts";
 import { createRecordFolder, type RecordFolder } from "./records.ts";
+import { readObject } from "./saved-object.ts";
 
 /** Reads the zip files of `torch.save` since 1.6, and PyTorch's other archives, told apart by their records. */
 export async function readZip(source: ByteSource, context: RunContext): Promise<Checkpoint> {
@@ -27,28 +26,6 @@ export async function readZip(source: ByteSource, context: RunContext): Promise<
   if (pickle) return checkpointOf("zip", await readObject(pickle, records, context), source.name, context);
   if (has(".data/version")) return (await import("./read-package.ts")).readPackage(records, context);
   return refuseArchive(directory, records);
-}
-
-/** The object of an archive of `torch.save` that is part of something else. Throws kind `malformed` for any other bytes. */
-export async function readSavedZip(source: ByteSource, context: RunContext): Promise<PickleValue> {
-  const records = createRecordFolder(await readZipDirectory(source, context), context);
-  const pickle = records.find("data.pkl");
-  if (pickle) return readObject(pickle, records, context);
-  throw new ConvertError("malformed", "the archive within has no data.pkl", { file: source.name });
-}
-
-async function readObject(
-  pickle: ByteSource,
-  records: RecordFolder,
-  context: RunContext,
-): Promise<PickleValue> {
-  const order = await readByteOrder(records, context);
-  const { value } = await readArchivePickle(
-    pickle,
-    { records, nameOf: (key) => `data/${key}`, order },
-    context,
-  );
-  return value;
 }
 
 /** Other archives of PyTorch, by the records that only they have (FORMAT.md, "Kinds of zip"). */
