@@ -15,8 +15,8 @@ export const pytorch: Format = {
   folderExtension: ".bin",
   detect,
   loadReader: () => import("./read.ts").then((module) => module.reader),
-  loadWriter: () => import("./write.ts").then((module) => module.writer),
-  loadScanner: () => import("./scan.ts").then((module) => module.scanner),
+  loadWriter: () => import("./write/write.ts").then((module) => module.writer),
+  loadScanner: () => import("./scan/scan.ts").then((module) => module.scanner),
 };
 
 /** Any zip, tar or pickle may be one; a zip's directory or first entry tells most of the time. */

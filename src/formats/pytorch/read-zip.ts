@@ -3,9 +3,9 @@ import type { RunContext } from "../../core/context.ts";
 import type { Checkpoint } from "../../core/dict.ts";
 import { ConvertError } from "../../core/errors.ts";
 import type { ByteSource } from "../../core/source.ts";
-import { checkpointOf } from "./checkpoint.ts";
-import { createRecordFolder, type RecordFolder } from "./records.ts";
-import { readObject } from "./saved-object.ts";
+import { createRecordFolder, type RecordFolder } from "./archive/records.ts";
+import { readObject } from "./archive/saved-object.ts";
+import { checkpointOf } from "./objects/checkpoint.ts";
 
 /** Reads the zip files of `torch.save` since 1.6, and PyTorch's other archives, told apart by their records. */
 export async function readZip(source: ByteSource, context: RunContext): Promise<Checkpoint> {
@@ -19,12 +19,13 @@ export async function readZip(source: ByteSource, context: RunContext): Promise<
   const directory = await readZipDirectory(source, context);
   const records = createRecordFolder(directory, context);
   const has = (record: string): boolean => records.find(record) !== undefined;
-  if (has("constants.pkl")) return (await import("./read-torchscript.ts")).readTorchScript(records, context);
+  if (has("constants.pkl"))
+    return (await import("./torchscript/read-torchscript.ts")).readTorchScript(records, context);
   if (has("archive_format") || has("serialized_exported_program.json"))
-    return (await import("./read-export.ts")).readExport(records, context);
+    return (await import("./archive/read-export.ts")).readExport(records, context);
   const pickle = records.find("data.pkl");
   if (pickle) return checkpointOf("zip", await readObject(pickle, records, context), source.name, context);
-  if (has(".data/version")) return (await import("./read-package.ts")).readPackage(records, context);
+  if (has(".data/version")) return (await import("./archive/read-package.ts")).readPackage(records, context);
   return refuseArchive(directory, records);
 }
 

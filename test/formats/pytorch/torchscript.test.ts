@@ -15,7 +15,7 @@ import {
 } from "../../../scripts/fixtures/failure/pickle.mjs";
 import { buildZip } from "../../../scripts/fixtures/failure/zip.mjs";
 import type { Notice } from "../../../src/core/context.ts";
-import { scanClasses } from "../../../src/formats/pytorch/script-classes.ts";
+import { scanClasses } from "../../../src/formats/pytorch/torchscript/script-classes.ts";
 import { open } from "../../../src/node.ts";
 import { fixtures, sha256 } from "../../support/files.ts";
 import { unusual } from "../../support/manifest.ts";
