@@ -23,7 +23,8 @@ const tiedAgainByLoaders = [
 export function resolveTies(policy: TiedPolicy, keep: readonly string[], context: RunContext) {
   return (dict: TensorDict): TensorDict => {
     checkKept(keep, dict);
-    const dropped = policy === "drop" ? droppedNames(dict, keep) : new Map<string, string>();
+    const shared = sharedStorages(dict);
+    const dropped = policy === "drop" ? droppedNames(shared, keep) : new Map<string, string>();
     for (const [name, kept] of dropped) {
       context.warn({
         code: "tied-dropped",
@@ -31,19 +32,21 @@ export function resolveTies(policy: TiedPolicy, keep: readonly string[], context
         message: `"${name}" is the same tensor as "${kept}", which is kept`,
       });
     }
-    const remaining = [...dict.tensors].filter(([name]) => !dropped.has(name));
-    warnOfOverlaps(remaining, context);
-    const tensors = new Map(
-      remaining.map(([name, tensor]): [string, LazyTensor] => [name, { ...tensor, view: undefined }]),
+    warnOfOverlaps(
+      shared.map((members) => members.filter(({ name }) => !dropped.has(name))),
+      context,
     );
+    const tensors = new Map<string, LazyTensor>();
+    for (const [name, tensor] of dict.tensors)
+      if (!dropped.has(name)) tensors.set(name, { ...tensor, view: undefined });
     return { ...dict, tensors, aliases: new Map([...dict.aliases, ...dropped]) };
   };
 }
 
 /** Of each tied group all names but the kept one, with that one. */
-function droppedNames(dict: TensorDict, keep: readonly string[]): ReadonlyMap<string, string> {
+function droppedNames(shared: SharedStorages, keep: readonly string[]): ReadonlyMap<string, string> {
   const dropped = new Map<string, string>();
-  for (const names of tiedGroups(dict)) {
+  for (const names of tiedGroups(shared)) {
     const kept = keptName(names, keep);
     for (const name of [...names].sort(compareUtf8)) if (name !== kept) dropped.set(name, kept);
   }
@@ -64,15 +67,15 @@ function checkKept(keep: readonly string[], dict: TensorDict): void {
 /** For each tensor that an earlier one is tied to, the name of that one. */
 export function tiedTo(dict: TensorDict): ReadonlyMap<string, string> {
   const ties = new Map<string, string>();
-  for (const [first, ...others] of tiedGroups(dict))
+  for (const [first, ...others] of tiedGroups(sharedStorages(dict)))
     for (const name of others) ties.set(name, first as string);
   return ties;
 }
 
 /** Names of equal dtype, shape and strides on the same bytes, in groups of two and more. */
-function tiedGroups(dict: TensorDict): readonly (readonly string[])[] {
+function tiedGroups(shared: SharedStorages): readonly (readonly string[])[] {
   const groups = new Map<string, string[]>();
-  for (const members of sharedStorages([...dict.tensors])) {
+  for (const members of shared) {
     for (const { name, tensor, view } of members) {
       const strides = view.contiguous ? [] : view.strides;
       const key = JSON.stringify([view.storage, view.start, tensor.dtype, tensor.shape, strides]);
@@ -90,9 +93,11 @@ interface Member {
   readonly view: StorageView;
 }
 
-/** Storages that more than one tensor shows bytes of, with those tensors. */
-function sharedStorages(tensors: readonly (readonly [string, LazyTensor])[]): readonly (readonly Member[])[] {
-  const storages = storagesSeenTwice(tensors);
+/** The tensors of each storage that more than one shows bytes of. */
+type SharedStorages = readonly (readonly Member[])[];
+
+function sharedStorages({ tensors }: TensorDict): SharedStorages {
+  const storages = storagesSeenTwice(tensors.values());
   if (storages.size === 0) return [];
   for (const [name, tensor] of tensors) {
     const { view } = tensor;
@@ -103,14 +108,15 @@ function sharedStorages(tensors: readonly (readonly [string, LazyTensor])[]): re
 }
 
 /** Most storages have one tensor, and a checkpoint may have a hundred thousand; nothing is made for those. */
-function storagesSeenTwice(tensors: readonly (readonly [string, LazyTensor])[]): Map<string, Member[]> {
+function storagesSeenTwice(tensors: Iterable<LazyTensor>): Map<string, Member[]> {
   const seen = new Set<string>();
   const twice = new Set<string>();
-  for (const [, { view, payload }] of tensors) {
+  for (const { view, payload } of tensors) {
     if (view === undefined || payload.size === 0) continue;
     if (seen.has(view.storage)) twice.add(view.storage);
     else seen.add(view.storage);
   }
+  if (twice.size === 0) return new Map();
   // In the order in which the storages are met.
   return new Map([...seen].filter((storage) => twice.has(storage)).map((storage) => [storage, []]));
 }
@@ -126,8 +132,8 @@ function keptName(names: readonly string[], keep: readonly string[]): string {
 }
 
 /** Bytes that two tensors show in different ways are written twice, and lose their connection. */
-function warnOfOverlaps(tensors: readonly (readonly [string, LazyTensor])[], context: RunContext): void {
-  for (const members of sharedStorages(tensors)) {
+function warnOfOverlaps(shared: SharedStorages, context: RunContext): void {
+  for (const members of shared) {
     let reach = { name: "", end: 0 };
     for (const { name, view } of [...members].sort((a, b) => a.view.start - b.view.start)) {
       if (view.start < reach.end) {

@@ -58,7 +58,8 @@ export async function readZipDirectory(source: ByteSource, context: RunContext):
     source,
     entries,
     find(name) {
-      const entry = byName.get(name.toLowerCase());
+      // Most names are in lower case already.
+      const entry = byName.get(name) ?? byName.get(name.toLowerCase());
       return entry?.name === name ? entry : undefined;
     },
   };
