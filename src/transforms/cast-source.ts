@@ -28,18 +28,19 @@ export function castSource(stored: ByteSource, request: CastRequest, context: Ru
   const wide = checkedSource(stored, request.tensor, context);
   const [fromBytes, toBytes] = [floatBytes(from), floatBytes(to)];
   const size = (wide.size / fromBytes) * toBytes;
-  const preferred = wide.preferredBytes && preferredOutput(wide.preferredBytes, fromBytes, toBytes);
+  const preferred = preferredInput(wide, toBytes / fromBytes);
+  const stretch = Math.floor(Math.max(preferred ?? 0, stretchBytes) / fromBytes);
   return {
     name: wide.name,
     size,
     granule: toBytes,
-    preferredBytes: preferred,
+    preferredBytes: preferred && Math.floor(preferred / fromBytes) * toBytes,
     async readInto(target, offset, read) {
       checkRange(wide.name, size, offset, target.length);
       const cast = floatCast(from, to);
       const numbers = target.length / toBytes;
       const start = (offset / toBytes) * fromBytes;
-      const step = preferred ? numbers : Math.min(numbers, stretchBytes / fromBytes);
+      const step = Math.min(numbers, stretch);
       const loss: CastLoss = { overflowed: 0, vanished: 0 };
       const scratch = read?.scratch ?? createScratchPool();
       await scratch.lend(step * fromBytes, async (buffer) => {
@@ -56,7 +57,12 @@ export function castSource(stored: ByteSource, request: CastRequest, context: Ru
   };
 }
 
-/** As long as the input prefers, unless the output would be longer: both are in memory at once. */
-function preferredOutput(bytes: number, fromBytes: number, toBytes: number): number {
-  return Math.floor(bytes / Math.max(fromBytes, toBytes)) * toBytes;
+/** Input and output of one long read; two of them are under way at once. */
+const maxLongBytes = 32 * 1024 * 1024;
+
+/** As much as the input prefers, halved until there is room for the output beside it. */
+function preferredInput({ preferredBytes }: ByteSource, growth: number): number | undefined {
+  let bytes = preferredBytes;
+  while (bytes !== undefined && bytes * (1 + growth) > maxLongBytes) bytes /= 2;
+  return bytes;
 }
