@@ -164,7 +164,7 @@ const withoutSample: ReadonlyMap<string, string> = new Map([
     "decide-tensors.ts: a checkpoint taken as a whole keeps all its tensors, their names and dtypes",
     "about options",
   ],
-  ["load-inputs.ts: several checkpoints cannot be taken as a whole", "about an option"],
+  ["load-inputs.ts: a checkpoint that is merged or prefixed cannot be taken as a whole", "about an option"],
   ["load-inputs.ts: there is no input", "about the paths"],
   ["load-inputs.ts: … inputs and … prefixes for them", "about an option"],
   ['merge.ts: both … and … have a tensor "…"', "about the paths"],

@@ -49,15 +49,16 @@ function reportOf({ name, format, checkpoint }: OpenedModel): InputReport {
 }
 
 function checkInputs(inputs: readonly ModelInput[], options: InputOptions, context: RunContext): void {
-  const prefixes = options.inputPrefixes?.length ?? 0;
+  const { inputPrefixes = [] } = options;
+  const prefixes = inputPrefixes.length;
   if (inputs.length === 0) throw new ConvertError("usage", "there is no input");
   if (prefixes > 0 && prefixes !== inputs.length) {
     throw new ConvertError("usage", `${inputs.length} inputs and ${prefixes} prefixes for them`, {
       hint: "give one prefix for each input, in their order; it may be empty",
     });
   }
-  if (context.whole && inputs.length > 1) {
-    throw new ConvertError("usage", "several checkpoints cannot be taken as a whole", {
+  if (context.whole && (inputs.length > 1 || inputPrefixes.some((prefix) => prefix !== ""))) {
+    throw new ConvertError("usage", "a checkpoint that is merged or prefixed cannot be taken as a whole", {
       hint: "without --all, the tensors of each are taken",
     });
   }

@@ -2,6 +2,7 @@ import type { RunContext } from "../core/context.ts";
 import type { TensorDict } from "../core/dict.ts";
 import { ConvertError } from "../core/errors.ts";
 import { joinExtras } from "../core/extras.ts";
+import { graphOf } from "../core/graph.ts";
 import type { LazyTensor } from "../core/tensor.ts";
 import { rename } from "../transforms/rename.ts";
 
@@ -25,10 +26,12 @@ export function mergeDicts(
   duplicates: DuplicatePolicy,
   context: RunContext,
 ): TensorDict {
+  const [first] = parts;
+  if (first && parts.length === 1 && first.prefix === "") return first.dict;
+  warnOfGraphs(parts, context);
   const dicts = parts.map(({ dict, prefix }, index) =>
-    rename({ addPrefix: prefix }, context)(parts.length === 1 ? dict : ownStorages(dict, index)),
+    rename({ addPrefix: prefix }, context)(ownStorages(dict, index)),
   );
-  if (dicts.length === 1) return dicts[0] as TensorDict;
   const tensors = new Map<string, LazyTensor>();
   const aliases = new Map<string, string>();
   const owners = ownersOf(dicts, parts, duplicates, context);
@@ -73,6 +76,17 @@ function ownersOf(
   }
   if (shared.size > 0) warnOfShared([...shared], duplicates, context);
   return owners;
+}
+
+/** A graph names each of its weights, and is one input's alone. */
+function warnOfGraphs(parts: readonly MergePart[], context: RunContext): void {
+  for (const { path, dict } of parts) {
+    if (graphOf(dict) === undefined) continue;
+    context.warn({
+      code: "left-behind",
+      message: `the graph of ${path} is left behind; its weights are taken`,
+    });
+  }
 }
 
 function warnOfShared(names: readonly string[], duplicates: DuplicatePolicy, context: RunContext): void {

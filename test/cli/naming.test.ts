@@ -1,7 +1,9 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { convert, inspect } from "../../src/node.ts";
+import type { StateDictExtras } from "../../src/formats/pytorch/objects/module-versions.ts";
+import { mappingEntries } from "../../src/formats/pytorch/values/python-values.ts";
+import { convert, inspect, open } from "../../src/node.ts";
 import { command, commandJson, samples } from "../support/command.ts";
 import { fixtures, temporaryFolder } from "../support/files.ts";
 
@@ -145,6 +147,49 @@ describe("tied names on their way through safetensors and back", () => {
   });
 });
 
+describe("what follows new names", () => {
+  test("casts go by them, whatever the names of the input were", async () => {
+    const output = join(temporaryFolder(), "out.safetensors");
+    const words = ["--strip-prefix", "model.", "--dtype", "norm.*=bf16", "--dtype", "model.*=f64"];
+    const { err } = await command(["convert", samples.tied, output, ...words]);
+    const { tensors } = await inspect(output);
+    const types = Object.fromEntries(tensors.map(({ name, dtype }) => [name, dtype]));
+    expect(types).toMatchObject({ "norm.weight": "BF16", "layers.0.weight": "F32" });
+    expect(err).toContain("model.*");
+  });
+
+  test("the versions of modules, which load_state_dict asks for", async () => {
+    const output = join(temporaryFolder(), "out.pth");
+    const bare = join(temporaryFolder(), "bare.pth");
+    await convert(samples.network, output, { addPrefix: "module.", exclude: ["attention.*"] });
+    await convert(output, bare, { stripPrefix: "module." });
+    const before = await versionsOf(samples.network);
+    const wrapped = await versionsOf(output);
+    expect(wrapped.get("module.stem.1")).toEqual(before.get("stem.1"));
+    expect(wrapped.has("module.attention")).toBe(false);
+    expect((await versionsOf(bare)).get("stem.1")).toEqual(before.get("stem.1"));
+    expect(before.get("stem.1")).toEqual([["version", 2]]);
+  });
+
+  test("not the checkpoint around them, with a prefix for the only input too", async () => {
+    const folder = temporaryFolder();
+    await convert(samples.checkpoint, join(folder, "a.safetensors"), { all: true });
+    const { notices } = await convert(join(folder, "a.safetensors"), join(folder, "b.pth"), {
+      inputPrefixes: ["x."],
+    });
+    expect(notices.map(({ code }) => code)).toEqual(["left-behind"]);
+  });
+});
+
+/** The `_metadata` of a state dict: module to version. */
+async function versionsOf(path: string): Promise<ReadonlyMap<unknown, unknown>> {
+  const model = await open(path);
+  const { versions } = model.dict.extras.get("pytorch") as StateDictExtras;
+  await model.close();
+  const entries = [...(mappingEntries(versions) ?? [])];
+  return new Map(entries.map(([name, version]) => [name, [...(mappingEntries(version) ?? [])]]));
+}
+
 describe("several inputs", () => {
   const other = join(fixtures, "safetensors/shapes.safetensors");
 
@@ -213,7 +258,7 @@ describe("several inputs", () => {
   test("cannot be taken whole", async () => {
     const output = join(temporaryFolder(), "all.safetensors");
     const { exit, err } = await command(["convert", samples.checkpoint, other, output, "--all"]);
-    expect(err).toContain("several checkpoints cannot be taken as a whole");
+    expect(err).toContain("a checkpoint that is merged or prefixed cannot be taken as a whole");
     expect(exit).toBe(2);
   });
 });
