@@ -138,6 +138,24 @@ describe("memory is lent, and given back", () => {
     expect(hashes(folder)).toEqual(hashes(plain));
   });
 
+  test("reads that are better long have two long buffers at the most, however many lanes there are", async () => {
+    const bufferBytes = 1024;
+    const longBytes = 16 * bufferBytes;
+    const dict = manyTensors(6, 5 * longBytes);
+    const long = [...dict.tensors].map(([name, tensor]): [string, LazyTensor] => [
+      name,
+      { ...tensor, payload: { ...tensor.payload, preferredBytes: longBytes } },
+    ]);
+    const scratch = countingScratch();
+    const folder = recordingFolder();
+    const plan = await planOf(tensorDict(new Map(long)));
+    await runPlan(plan, folder, () => false, { ...createContext({ bufferBytes, jobs: 4 }), scratch });
+    expect(scratch.mostBytes).toBe(4 * bufferBytes + 2 * longBytes);
+    const plain = recordingFolder();
+    await write(dict, plain);
+    expect(hashes(folder)).toEqual(hashes(plain));
+  });
+
   test("the pool owns no more than was out at once", async () => {
     const bufferBytes = 64 * 1024;
     const scratch = createScratchPool();
