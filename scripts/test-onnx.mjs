@@ -16,7 +16,7 @@ const [count = "40", seed = "1"] = process.argv.slice(2);
 
 /** Every tensor of a model as the library reads it, in the form of the facts. */
 async function read(file) {
-  const model = await open(file);
+  const model = await open(file, { naming: { names: "onnx" } });
   const tensors = [];
   for (const [name, { dtype, shape, payload, permission }] of model.dict.tensors) {
     const sha256 = createHash("sha256")

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { convert, inspect, open } from "../src/node.ts";
+import { startFileServer } from "./support/file-server.ts";
 import { fixtures, sha256, temporaryFolder } from "./support/files.ts";
 import { type OnnxManifestTensor, onnxManifest } from "./support/onnx-manifest.ts";
 
@@ -14,7 +15,7 @@ function path(file: string): string {
 
 /** Names, dtypes, shapes and hashes of what is read. */
 async function read(file: string, select?: string): Promise<readonly OnnxManifestTensor[]> {
-  const model = await open(path(file), { select });
+  const model = await open(path(file), { select, naming: { names: "onnx" } });
   const seen = [];
   for (const [name, { dtype, shape, payload, permission }] of model.dict.tensors) {
     const digest = sha256(await model.read(name));
@@ -43,7 +44,7 @@ describe("an ONNX model", () => {
   );
 
   test.each(rows)("%s is inspected with its graph", async (file, row) => {
-    const { graph, metadata, extras, notices } = await inspect(path(file));
+    const { graph, metadata, extras, notices } = await inspect(path(file), { naming: { names: "onnx" } });
     const { irVersion, producer, opsets, inputs, outputs } = graph ?? {};
     expect({ irVersion, producer, opsets, inputs, outputs }).toEqual(row.graph);
     expect(metadata).toEqual(withTensors.some(([name]) => name === file) ? row.metadata : {});
@@ -80,6 +81,23 @@ describe("an ONNX model", () => {
       kind: "unsupported",
       message: 'safetensors has no dtype for "INT4.raw", which is I4',
     });
+  });
+
+  test("on a server is read with the files below it", async () => {
+    const folder = "onnx/external/in-a-folder";
+    const names = ["model.onnx", "data/deeper/weights.bin"];
+    const server = await startFileServer(
+      Object.fromEntries(names.map((name) => [`/some/${name}`, readFileSync(path(`${folder}/${name}`))])),
+    );
+    try {
+      const model = await open(`${server.origin}/some/model.onnx`);
+      const wanted = onnxManifest.find((row) => row.file === `${folder}/model.onnx`)?.tensors ?? [];
+      expect(wanted.length).toBeGreaterThan(3);
+      for (const { name, sha256: digest } of wanted) expect(sha256(await model.read(name))).toBe(digest);
+      await model.close();
+    } finally {
+      await server.close();
+    }
   });
 
   test("with texts leaves them behind, and says so", async () => {

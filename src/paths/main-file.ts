@@ -4,7 +4,7 @@ import { isIndexName, parseShardName } from "../shards/naming.ts";
 
 /** What loaders look for by themselves. */
 const usualNames =
-  /^(model|pytorch_model|diffusion_pytorch_model|adapter_model)\.(safetensors|bin|pth|pt|ckpt)(\.index\.json)?$/;
+  /^(model|pytorch_model|diffusion_pytorch_model|adapter_model)\.(safetensors|bin|pth|pt|ckpt|onnx)(\.index\.json)?$/;
 
 /** What they take when asked for a variant. */
 const variants = /^(model|pytorch_model|diffusion_pytorch_model|adapter_model)\./;
@@ -22,6 +22,7 @@ const preferences: readonly ((name: string) => boolean)[] = [
   // DeepSpeed: the model of its one model-parallel rank; the files of the optimizer lie beside it.
   (name) => /^mp_rank_\d+_model_states\.pt$/.test(name),
   (name) => /\.(pth|pt|ckpt)$/.test(name),
+  (name) => name.endsWith(".onnx"),
 ];
 
 /** The file that stands for the model in a folder, of the sorted names there; `folder` is what a person calls it. */
@@ -60,7 +61,7 @@ export function mainFile(
   }
   throw new ConvertError("io", "the folder holds no model", {
     file: folder,
-    hint: "expected .safetensors, .bin, .pth, .pt or .ckpt files, or an index of them",
+    hint: "expected .safetensors, .bin, .pth, .pt, .ckpt or .onnx files, or an index of them",
   });
 }
 

@@ -57,7 +57,8 @@ function onServer(url: URL, network: Network, signal: AbortSignal | undefined): 
     throw new ConvertError("usage", "the address ends in a slash and names no file", { file: url.href });
   }
   // What may be a signature in the address of the one file is of no use for those beside it.
-  const beside = (other: string): URL => new URL(encodeURIComponent(other), url.origin + url.pathname);
+  const beside = (other: string): URL =>
+    new URL(other.split("/").map(encodeURIComponent).join("/"), url.origin + url.pathname);
   const folder = urlFolder((wanted) => (wanted === name ? url : beside(wanted)), network, signal);
   return { folder, name, traffic: network.traffic };
 }

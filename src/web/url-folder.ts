@@ -5,7 +5,7 @@ import { withBlockCache } from "./block-cache.ts";
 import type { Network } from "./network.ts";
 import { openUrl } from "./url-source.ts";
 
-/** Files on servers as a folder. `urlOf` gives the address of a bare name, `undefined` where it is known that there is none. */
+/** Files on servers as a folder. `urlOf` gives the address of a name or a path with slashes, `undefined` where it is known that there is none. */
 export function urlFolder(
   urlOf: (name: string) => URL | undefined,
   network: Network,
@@ -18,19 +18,31 @@ export function urlFolder(
     return source && withBlockCache(source);
   }
 
+  async function openOnce(path: string): Promise<ByteSource | undefined> {
+    const url = urlOf(path);
+    if (url === undefined) return undefined;
+    const source = opened.get(path) ?? openFile(url);
+    opened.set(path, source);
+    return source;
+  }
+
   return {
     async open(name) {
-      if (name === "" || name === "." || name === ".." || /[/\\?#]/.test(name)) {
-        throw new ConvertError("unsafe", `${JSON.stringify(name)} is no bare file name`);
-      }
-      const url = urlOf(name);
-      if (url === undefined) return undefined;
-      const source = opened.get(name) ?? openFile(url);
-      opened.set(name, source);
-      return source;
+      if (!isBare(name)) throw new ConvertError("unsafe", `${JSON.stringify(name)} is no bare file name`);
+      return openOnce(name);
+    },
+    // A server has no links that we could see: what it has below an address is there for everybody.
+    async openBelow(path) {
+      if (!path.split("/").every(isBare))
+        throw new ConvertError("unsafe", `${JSON.stringify(path)} is no path within the folder`);
+      return openOnce(path);
     },
     async close() {
       opened.clear();
     },
   };
+}
+
+function isBare(name: string): boolean {
+  return name !== "" && name !== "." && name !== ".." && !/[/\\?#]/.test(name);
 }

@@ -5,6 +5,13 @@ function chosen(...names: readonly string[]): string {
   return mainFile([...names].sort(), "folder", () => undefined);
 }
 
+test("an ONNX model stands for a folder that has no checkpoint", () => {
+  expect(chosen("config.json", "model.onnx", "model.onnx_data")).toBe("model.onnx");
+  expect(chosen("model.onnx", "model_quantized.onnx")).toBe("model.onnx");
+  expect(chosen("model.onnx", "model.safetensors")).toBe("model.safetensors");
+  expect(() => chosen("encoder.onnx", "decoder.onnx")).toThrow("2");
+});
+
 describe("the file that stands for a folder of training", () => {
   test("is the model's, where the Trainer of transformers saved optimizer and scheduler beside it", () => {
     const others = [

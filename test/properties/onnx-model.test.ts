@@ -4,7 +4,9 @@ import type { WireMessage } from "../../src/containers/protobuf/wire.ts";
 import { createContext } from "../../src/core/context.ts";
 import { bytesSource } from "../../src/core/source.ts";
 import { onnxDTypeByCode, onnxDTypeFor } from "../../src/formats/onnx/dtypes.ts";
+import { entriesOf } from "../../src/formats/onnx/entries.ts";
 import type { OnnxModel, OnnxTensor, OnnxType } from "../../src/formats/onnx/model.ts";
+import { reportOf } from "../../src/formats/onnx/report.ts";
 import { skimModel } from "../../src/formats/onnx/skim.ts";
 import { encodeOnnx } from "../support/onnx-schema.ts";
 import { outcomeOf } from "../support/outcome.ts";
@@ -274,6 +276,20 @@ describe("a skimmed model", () => {
     expect(model.graph.name).toBe("two");
     expect(model.graph.parts).toHaveLength(2);
     expect(model.graph.nodes.map(({ name }) => name)).toEqual(["a", "a"]);
+  });
+
+  test("may have functions that call each other in a circle: nothing here follows calls", async () => {
+    const call = (name: string) => ({ op_type: name, domain: "own", input: ["x"], output: ["y"] });
+    const functions = [
+      { name: "A", domain: "own", input: ["x"], output: ["y"], node: [call("B")] },
+      { name: "B", domain: "own", input: ["x"], output: ["y"], node: [call("A"), call("B")] },
+    ];
+    const model = await skim(
+      encodeOnnx({ ir_version: 8, graph: { name: "g", node: [call("A")] }, functions }),
+    );
+    expect(model.functions.map(({ path }) => path)).toEqual(["functions/own.A", "functions/own.B"]);
+    expect(entriesOf(model)).toEqual([]);
+    expect(reportOf(model).operators).toEqual({ "own.A": 2, "own.B": 2 });
   });
 
   test("refuses a tensor with values in two places", async () => {

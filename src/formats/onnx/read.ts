@@ -34,7 +34,9 @@ export const reader: FormatReader = {
       if (dict.tensors.size > 0) candidates.push(candidate(graph.path, dict, true));
     }
     const checkpoint: Checkpoint = { container: "onnx", candidates, graph: reportOf(model) };
-    return main.tensors.size > 0 ? checkpoint : { ...checkpoint, ...withoutWeights(model) };
+    return main.tensors.size > 0 || holdsNothing(model)
+      ? checkpoint
+      : { ...checkpoint, ...withoutWeights(model) };
   },
 };
 
@@ -82,6 +84,17 @@ async function openEntries(
 
 /** `TensorProto.DataType.STRING`. */
 const stringType = 8;
+
+/** Whether a model is a file of weights without any: it does nothing, and hands its inputs through if it has some. */
+function holdsNothing({ graph, functions }: OnnxModel): boolean {
+  const outputs = new Set(graph.outputs.map(({ name }) => name));
+  return (
+    graph.parts.length > 0 &&
+    graph.nodes.length + functions.length === 0 &&
+    graph.initializers.length === 0 &&
+    graph.inputs.every(({ name }) => outputs.has(name))
+  );
+}
 
 /** Why a file without tensors has none, as far as its inputs tell. */
 function withoutWeights(model: OnnxModel): Pick<Checkpoint, "candidates" | "absence"> {
