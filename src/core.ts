@@ -43,11 +43,13 @@ export type {
   FilesRequest,
   Format,
   FormatReader,
+  FormatRewriter,
   FormatScanner,
   FormatWriter,
   Match,
   Probe,
   ScanFindings,
+  SpreadWriter,
 } from "./core/format.ts";
 export {
   type ConstantTensor,

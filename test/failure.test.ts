@@ -122,7 +122,7 @@ describe("the failure fixtures", () => {
 
 /** Files whose messages are about what is written, which no input can bring about alone. */
 const writes =
-  /(^|\/)(write|encode(-[^/]*)?|data-files|storage-plan|restore-object|plan-output|plan-template|swap\/[^/]*|verify-output|verify-pieces|late-[^/]*)\.ts: /;
+  /(^|\/)(write|rewrite|stays-inline|encode(-[^/]*)?|data-files|storage-plan|restore-object|plan-output|plan-template|swap\/[^/]*|verify-output|verify-pieces|late-[^/]*)\.ts: /;
 
 /** Readers whose samples are still to come: sparse and quantized tensors. */
 const toBeSampled =

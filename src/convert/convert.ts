@@ -5,13 +5,14 @@ import type { ExternalData, Format } from "../core/format.ts";
 import { type OutputPlan, outputPlan } from "../core/plan.ts";
 import type { InputFolder } from "../core/sink.ts";
 import { keptStem } from "../shards/naming.ts";
-import { checkAllowances } from "./allowances.ts";
+import { checkAllowances, refuseChanges } from "./allowances.ts";
 import { checkGrowth, checkStorages } from "./check-storages.ts";
 import { type CastReport, type Dropped, decideTensors, type TensorOptions } from "./decide-tensors.ts";
 import { type InputOptions, type InputReport, loadInputs } from "./load-inputs.ts";
 import { type NamingOptions, resolveNaming } from "./naming.ts";
 import { formatByExtension, formatById, type ModelInput } from "./open.ts";
 import { type ModelOutput, planOutput } from "./plan-output.ts";
+import { areUnchanged, isRewritable, planRewrite } from "./plan-rewrite.ts";
 import { planTemplate } from "./plan-template.ts";
 import { runPlan } from "./run-plan.ts";
 import { refuseDangerous } from "./unsafe.ts";
@@ -85,21 +86,35 @@ export async function planConversion(
   const notices: Notice[] = [];
   const allow = options.allow ?? [];
   checkAllowances(allow);
-  const naming = await resolveNaming(options.naming ?? {}, formats, options.signal);
+  const format = outputFormat(output, formats, options);
+  const naming = await resolveNaming(namingFor(format, options), formats, options.signal);
   const plain = createContext({ ...options, naming, onNotice: collect(notices, options) });
   const context: RunContext = { ...plain, review: refuseDangerous(allow, plain.warn) };
-  const format = outputFormat(output, formats, options);
   const open = { formats, from: options.from };
   const { dict: whole, reports } = await loadInputs([input].flat(), open, options, context);
   const path = reports.map((report) => report.path).join(" + ");
-  warnOfLeftovers(whole, context);
+  const isRewrite =
+    naming.names === format.id && !options.template && !options.select && isRewritable(format, reports);
+  if (!isRewrite) warnOfLeftovers(whole, context);
   const { dict, chosen, stored, losses, casts, dropped } = decideTensors(
     whole,
     format,
-    // A template names each of its weights, and says itself which of them are one.
-    { ...options, allow, path, tied: options.template ? "copy" : options.tied },
+    {
+      ...options,
+      // What is written over again stays as it is, and needs no word.
+      allow: isRewrite ? [...allow, "densify"] : allow,
+      path,
+      keepsTies: isRewrite,
+      // A template names each of its weights, and says itself which of them are one.
+      tied: options.template ? "copy" : options.tied,
+    },
     context,
   );
+  const rewrite =
+    isRewrite && areUnchanged(whole, chosen, context)
+      ? { input: [input].flat()[0] as ModelInput, format, metadata: options.metadata }
+      : undefined;
+  if (isRewrite && rewrite === undefined) refuseChanges(chosen, allow, path);
   warnOfMetadata(dict, format, context);
   checkGrowth(chosen, payloadBytes(dict), context, path);
   const { maxShardBytes, externalData, variant } = options;
@@ -109,7 +124,9 @@ export async function planConversion(
   const request = template && { template, partial: allow.includes("partial-swap") };
   const { plan: weights, isOfModel } = request
     ? await planTemplate(dict, request, output, formats, context)
-    : await planOutput(dict, format, output.name, layout);
+    : rewrite
+      ? await planRewrite(rewrite, output.name, layout, context)
+      : await planOutput(dict, format, output.name, layout);
   const beside = (await output.beside?.(weights, dict)) ?? [];
   const plan = outputPlan(weights.format, [...weights.files, ...beside]);
   const result: ConvertResult = {
@@ -135,7 +152,7 @@ export async function planConversion(
       const finished = await runPlan(plan, output.folder, isOfModel, context);
       try {
         losses.settle(context);
-        if (options.verify && written && template) await verifyPieces(plan, written, context);
+        if (options.verify && written && (template || rewrite)) await verifyPieces(plan, written, context);
         else if (options.verify && written) await verifyOutput(plan, dict, format, written, context);
         refuseNotices(notices, options);
       } catch (error) {
@@ -162,6 +179,12 @@ function outputFormat(output: ModelOutput, formats: readonly Format[], options: 
   throw new ConvertError("usage", `the extension of "${output.name}" names no format`, {
     hint: "give it one that tensorferry formats lists, end a folder with /, or say --to",
   });
+}
+
+/** A file that is written over again keeps its own names, unless the caller wants others. */
+function namingFor(format: Format, { naming = {}, template }: ConvertOptions): NamingOptions {
+  const isAsked = naming.names !== undefined || naming.reference !== undefined;
+  return format.loadRewriter && !template && !isAsked ? { ...naming, names: format.id } : naming;
 }
 
 function warnOfMetadata({ metadata }: TensorDict, format: Format, context: RunContext): void {

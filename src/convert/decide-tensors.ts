@@ -52,6 +52,15 @@ export interface DecidedTensors {
   readonly dropped: readonly Dropped[];
 }
 
+/** What is known beside the wishes of the caller. */
+interface FileFacts {
+  readonly allow: readonly string[];
+  /** What the input is called. */
+  readonly path: string;
+  /** Whether tensors go on sharing bytes as they do, since their file is written over again. */
+  readonly keepsTies: boolean;
+}
+
 /**
  * The transforms of one conversion in their order: filter, rename, cast, tied, metadata. Each sees the names that the one
  * before it made.
@@ -59,7 +68,7 @@ export interface DecidedTensors {
 export function decideTensors(
   input: TensorDict,
   format: Format,
-  options: TensorOptions & { readonly allow: readonly string[]; readonly path: string },
+  options: TensorOptions & FileFacts,
   context: RunContext,
 ): DecidedTensors {
   const filtered = filter(options, context)(input);
@@ -102,9 +111,14 @@ function keepWhole(before: TensorDict, after: TensorDict, context: RunContext): 
  * A format whose tensors can share a storage keeps them as they are, unless the caller wants otherwise; and a graph
  * names each of its weights.
  */
-function tie(dict: TensorDict, format: Format, options: TensorOptions, context: RunContext): TensorDict {
+function tie(
+  dict: TensorDict,
+  format: Format,
+  options: TensorOptions & FileFacts,
+  context: RunContext,
+): TensorDict {
   const { tied, keep = [] } = options;
-  if (graphOf(dict) !== undefined) return dict;
+  if (options.keepsTies || graphOf(dict) !== undefined) return dict;
   if (format.sharesStorage && tied === undefined) return restoreTies(dict);
   const restored = tied === "copy" ? restoreTies(dict) : restoreTies(dict, keep);
   return resolveTies(tied ?? "drop", keep, context)(restored);

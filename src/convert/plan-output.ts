@@ -1,7 +1,7 @@
 import type { Notice } from "../core/context.ts";
 import type { TensorDict } from "../core/dict.ts";
 import { ConvertError } from "../core/errors.ts";
-import type { ExternalData, Format, FormatWriter } from "../core/format.ts";
+import type { ExternalData, Format, FormatWriter, SpreadWriter } from "../core/format.ts";
 import { type OutputPlan, outputPlan, type PlannedFile, plannedFile } from "../core/plan.ts";
 import type { OutputFolder } from "../core/sink.ts";
 import type { LazyTensor } from "../core/tensor.ts";
@@ -54,9 +54,9 @@ export async function planOutput(
   layout: OutputLayout = {},
 ): Promise<NamedPlan> {
   const writer = await writerFor(dict, format, name);
-  const names = splitName(name, format, layout);
   const { planFiles } = writer;
-  if (planFiles) return planOwnFiles(dict, format, { ...writer, planFiles }, names, layout);
+  if (planFiles) return planSpread(dict, format, { ...writer, planFiles }, name, layout);
+  const names = splitName(name, format, layout);
   if (layout.externalData !== undefined) {
     throw new ConvertError("usage", `${format.title} has no external data`, { file: name });
   }
@@ -81,19 +81,21 @@ async function writerFor(dict: TensorDict, format: Format, name: string | undefi
   return format.loadWriter();
 }
 
-async function planOwnFiles(
+/** Plans the files of a model that lays itself out in several. */
+export async function planSpread(
   dict: TensorDict,
   format: Format,
-  { planFiles, isCompanion }: FormatWriter & Required<Pick<FormatWriter, "planFiles">>,
-  names: NameParts,
+  { planFiles, isCompanion }: SpreadWriter,
+  name: string | undefined,
   layout: OutputLayout,
 ): Promise<NamedPlan> {
+  const names = splitName(name, format, layout);
   const file = names.stem + names.extension;
   const { externalData = "auto", maxShardBytes = Infinity, warn = () => undefined } = layout;
   const request = { file, maxShardBytes, warn };
   const files = isExternalData(externalData)
-    ? planFiles(dict, { ...request, externalData })
-    : planFiles(dict, {
+    ? await planFiles(dict, { ...request, externalData })
+    : await planFiles(dict, {
         ...request,
         externalData: "always",
         companions: await planCompanions(dict, externalData, names, maxShardBytes, layout),
@@ -120,7 +122,9 @@ async function planCompanions(
   const extension = format.extensions[0] as string;
   const writer = await writerFor(dict, format, stem + extension);
   if (writer.planFiles) throw new ConvertError("usage", `${format.title} cannot hold another file's weights`);
-  return planShardFiles(dict, writer, { stem, extension }, maxShardBytes);
+  // Storages that tensors share would be written as one run, in which the other file could not find each payload.
+  const tensors = [...dict.tensors].map(([name, tensor]) => [name, { ...tensor, view: undefined }] as const);
+  return planShardFiles({ ...dict, tensors: new Map(tensors) }, writer, { stem, extension }, maxShardBytes);
 }
 
 function planShardFiles(

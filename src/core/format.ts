@@ -37,6 +37,8 @@ export interface Format {
   detect(probe: Probe): Match;
   loadReader?(): Promise<FormatReader>;
   loadWriter?(): Promise<FormatWriter>;
+  /** Only where files hold more than a dict can carry, so that one of them is made from another. */
+  loadRewriter?(): Promise<FormatRewriter>;
   /** Only where weights can be put into a file that is there already. */
   loadTemplater?(): Promise<FormatTemplater>;
   /** Only where files of the format may hold code. */
@@ -54,7 +56,10 @@ export interface FormatWriter {
   /** The pieces of one file. Pure: looks at names, shapes and sizes, never at a payload byte. */
   plan(dict: TensorDict, site: { readonly file: string }): readonly Piece[];
   /** Only where a format has its own way to lay a model out in several files; others are cut into shards with an index. */
-  planFiles?(dict: TensorDict, request: FilesRequest): readonly PlannedFile[];
+  planFiles?(
+    dict: TensorDict,
+    request: FilesRequest,
+  ): readonly PlannedFile[] | Promise<readonly PlannedFile[]>;
   /** Goes with `planFiles`: whether a file by this name can only come from writing the model `file`, now or before. */
   isCompanion?(name: string, file: string): boolean;
 }
@@ -72,6 +77,23 @@ export interface FilesRequest {
   /** Files of another format that hold all tensors already; the model file is to point into them. */
   readonly companions?: readonly PlannedFile[] | undefined;
   warn(notice: Notice): void;
+}
+
+/** The part that lays a model out in files. */
+export type SpreadWriter = Required<Pick<FormatWriter, "planFiles">> & Pick<FormatWriter, "isCompanion">;
+
+/** The part that writes a file over again. */
+export interface FormatRewriter {
+  /**
+   * Opens a file of the format, reading no payload: the tensors that may come to lie elsewhere, under the file's own
+   * names, and what writes the file with them. `metadata` has keys to add.
+   */
+  open(
+    source: ByteSource,
+    folder: InputFolder,
+    metadata: ReadonlyMap<string, string>,
+    context: RunContext,
+  ): Promise<SpreadWriter & { readonly dict: TensorDict }>;
 }
 
 /** The part that puts weights into an existing file. */

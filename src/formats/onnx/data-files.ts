@@ -43,18 +43,32 @@ export function layoutData(
     const location =
       shards.length === 1 ? `${file}.data` : shardName(stemOf(file), ".data", index + 1, shards.length);
     const pieces: Piece[] = [];
+    const shared = new Map<string, Place>();
     let at = 0;
     for (const name of names) {
-      const { payload } = large.get(name) as LazyTensor;
+      const tensor = large.get(name) as LazyTensor;
+      const { payload } = tensor;
+      const known = shared.get(bytesShownBy(tensor) ?? "");
+      if (known) {
+        places.set(name, known);
+        continue;
+      }
       const offset = roundUp(at, payload.size >= mappedBytes ? mappedAlignment : alignment);
       if (offset > at) pieces.push({ kind: "bytes", bytes: zeros.subarray(0, offset - at) });
       pieces.push({ kind: "payload", tensor: name, source: payload });
-      places.set(name, { location, offset, length: payload.size });
+      const place = { location, offset, length: payload.size };
+      places.set(name, place);
+      shared.set(bytesShownBy(tensor) ?? name, place);
       at = offset + payload.size;
     }
     return plannedFile(location, pieces, 0);
   });
   return { files, places };
+}
+
+/** Names the bytes of a storage that a tensor is, from the first to the last; tensors of the same lie in one place. */
+function bytesShownBy({ view }: LazyTensor): string | undefined {
+  return view?.contiguous ? JSON.stringify([view.storage, view.start, view.end]) : undefined;
 }
 
 /**

@@ -108,7 +108,14 @@ function putTensorHead(
   putInt(into, tensorField.dataLocation, external);
 }
 
-function putEntry(into: ByteBuilder, field: number, key: string, value: string, encoding: Encoding): void {
+/** Appends a StringStringEntryProto as a field. */
+export function putEntry(
+  into: ByteBuilder,
+  field: number,
+  key: string,
+  value: string,
+  encoding: Encoding,
+): void {
   encoding.messages.put(into, field, (entry) => {
     putExactText(entry, entryField.key, key, encoding.file);
     putExactText(entry, entryField.value, value, encoding.file);

@@ -14,5 +14,6 @@ export const onnx: Format = {
   detect: (probe) => (isOnnx(probe) ? "likely" : "no"),
   loadReader: () => import("./read.ts").then((module) => module.reader),
   loadWriter: () => import("./write.ts").then((module) => module.writer),
+  loadRewriter: () => import("./rewrite.ts").then((module) => module.rewriter),
   loadTemplater: () => import("./swap/swap.ts").then((module) => module.templater),
 };

@@ -1,16 +1,14 @@
 import type { TensorDict } from "../../core/dict.ts";
 import { ConvertError } from "../../core/errors.ts";
-import type { FilesRequest, FormatWriter } from "../../core/format.ts";
+import type { FormatWriter } from "../../core/format.ts";
 import { graphOf, type OperatorGraph } from "../../core/graph.ts";
 import { type Piece, type PlannedFile, pieceSize, plannedFile } from "../../core/plan.ts";
 import type { LazyTensor } from "../../core/tensor.ts";
 import { isDataFile, layoutData, placeInCompanions } from "./data-files.ts";
 import { encodeModel, type ModelParts, type Place } from "./encode-model.ts";
 import { irVersionFor } from "./ir-version.ts";
+import { staysInline } from "./stays-inline.ts";
 import { weightsGraph, weightsOpset } from "./weights-graph.ts";
-
-/** What protobuf's own libraries, and so nearly every reader, can take as one message. */
-const maxMessageBytes = 2 ** 31 - 1;
 
 /** Writes a graph with its weights where the dict carries one, else weights that are a graph's outputs as they are. */
 export const writer: FormatWriter = {
@@ -21,7 +19,9 @@ export const writer: FormatWriter = {
     if (request.companions)
       return withData(model, placeInCompanions(model.tensors, request.companions, file), file);
     const pieces = encodeModel(model, inline, file);
-    if (isInline(model, sizeOf(pieces), request)) return [plannedFile(file, pieces, model.tensors.size)];
+    const payloadBytes = [...model.tensors.values()].reduce((sum, { payload }) => sum + payload.size, 0);
+    if (staysInline(sizeOf(pieces), payloadBytes, request))
+      return [plannedFile(file, pieces, model.tensors.size)];
     return withData(model, layoutData(model.tensors, file, request.maxShardBytes), file);
   },
   isCompanion: isDataFile,
@@ -36,26 +36,6 @@ function withData(
   file: string,
 ): readonly PlannedFile[] {
   return [...files, plannedFile(file, encodeModel(model, places, file), model.tensors.size)];
-}
-
-function isInline({ tensors }: ModelParts, bytes: number, request: FilesRequest): boolean {
-  const { externalData, maxShardBytes, file, warn } = request;
-  const payload = [...tensors.values()].reduce((sum, tensor) => sum + tensor.payload.size, 0);
-  if (externalData === "always") return false;
-  if (externalData === "auto") return bytes <= maxMessageBytes && payload <= maxShardBytes;
-  if (payload > maxShardBytes) {
-    throw new ConvertError("usage", "an ONNX file that holds its weights cannot be cut into shards", {
-      file,
-      hint: "leave out --external-data never, or --max-shard-size",
-    });
-  }
-  if (bytes > maxMessageBytes) {
-    warn({
-      code: "beyond-protobuf",
-      message: `${file} has ${bytes} bytes in one message, and other programs read at most ${maxMessageBytes}`,
-    });
-  }
-  return true;
 }
 
 function sizeOf(pieces: readonly Piece[]): number {
