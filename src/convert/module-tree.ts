@@ -146,7 +146,7 @@ function joinAlike(alike: readonly ModuleNode[]): ModuleNode {
   };
 }
 
-/** `0…2, 4, 6…9`, from numbers in order; with braces where more of the name follows several. */
+/** `0…2, 4, 6…9`, from numbers in order, the middle left out where it would be long; with braces where more of the name follows several. */
 function rangesOf(numbers: readonly number[], braced: boolean): string {
   const ranges: [number, number][] = [];
   for (const number of numbers) {
@@ -157,6 +157,6 @@ function rangesOf(numbers: readonly number[], braced: boolean): string {
   const texts = ranges.map(([first, last]) =>
     last <= first + 1 ? (last === first ? `${first}` : `${first}, ${last}`) : `${first}…${last}`,
   );
-  const text = texts.join(", ");
+  const text = texts.length > 6 ? `${texts.slice(0, 3).join(", ")}, …, ${texts.at(-1)}` : texts.join(", ");
   return braced && text.includes(",") ? `{${text}}` : text;
 }

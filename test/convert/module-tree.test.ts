@@ -57,6 +57,15 @@ describe("the tree of modules", () => {
     expect(drawn(tree)).toEqual(["a 16", "  {0, 2}.b.c ×2 16", "x.y 16", "  z 8"]);
   });
 
+  test("tells of many numbers apart by the ends", () => {
+    const odd = Array.from({ length: 50 }, (_, index) => tensor(`a.${2 * index + 1}.w`));
+    expect(drawn(moduleTree([...odd, tensor("b")]))).toEqual([
+      "a 400",
+      "  {1, 3, 5, …, 99}.w ×50 400",
+      "b 8",
+    ]);
+  });
+
   test("of any names counts every tensor once", () => {
     const name = fc.array(fc.constantFrom("a", "b", "0", "1", "2", "", "00"), { minLength: 1, maxLength: 5 });
     fc.assert(
