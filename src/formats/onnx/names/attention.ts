@@ -78,9 +78,9 @@ function projectionOf(node: OnnxNode, order: number, index: GraphIndex): Project
 
 /** The attention that a projection belongs to: that of its scope, or without scopes the one whose output comes next. */
 function placeOf({ node, order, bias }: Projection, outputs: readonly Output[]): GroupPlace | undefined {
-  const scope = scopePath(node.name);
+  const scope = scopePath(node);
   const scoped = [scope?.path, scope?.withoutCount].find((path) => outputs.some((o) => o.path === path));
-  const key = scopeOf(node.name);
+  const key = scopeOf(node);
   if (scope && key !== undefined && (scoped !== undefined || bias === undefined))
     return { key, path: scoped ?? scope.path, hasOutput: scoped !== undefined };
   const next = outputs.find((output) => output.order > order);

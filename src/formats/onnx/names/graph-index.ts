@@ -63,7 +63,7 @@ function slotOf(name: string, tensor: OnnxTensor): Slot {
   return { name, tensor, generated: isGenerated(name) };
 }
 
-/** A bare number, `onnx::MatMul_34`, `val_7`, or the output of a node that another tool has folded (FORMAT.md, "Names"). */
+/** A bare number, `onnx::MatMul_34`, `val_7`, or the output of a node that another tool has folded (FORMAT.md beside this file, "Names"). */
 function isGenerated(name: string): boolean {
   return /^\d+$|^[\w.]+::\w+_\d+$|^val_\d+$|^\/.*_output_\d+$/.test(name);
 }

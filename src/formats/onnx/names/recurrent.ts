@@ -67,8 +67,8 @@ function gated(
 
 /** Layers of one module are nodes of one scope: `/rnn/LSTM`, `/rnn/LSTM_1`. */
 function layerOf(node: OnnxNode, layers: Map<string, number>): { readonly layer: number } {
-  const scope = scopeOf(node.name);
-  if (scope === undefined || scopePath(node.name) === undefined) return { layer: -1 };
+  const scope = scopeOf(node);
+  if (scope === undefined || scopePath(node) === undefined) return { layer: -1 };
   const key = `${scope}/${node.opType}`;
   const layer = layers.get(key) ?? 0;
   layers.set(key, layer + 1);

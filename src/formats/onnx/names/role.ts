@@ -35,7 +35,7 @@ export function placed(
   order: number,
   anchors: readonly string[] = [],
 ): Pick<Role, "node" | "order" | "paths" | "anchored" | "layer"> {
-  const scope = scopePath(node.name);
+  const scope = scopePath(node);
   const scoped = scope ? [scope.path, scope.withoutCount].filter((path) => path !== undefined) : [];
   return {
     node,

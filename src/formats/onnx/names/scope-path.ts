@@ -1,3 +1,5 @@
+import type { OnnxNode } from "../model.ts";
+
 /** Where in the module tree a node was made, as far as its name tells. */
 export interface ScopePath {
   /** Dotted; `""` is the root. */
@@ -6,22 +8,40 @@ export interface ScopePath {
   readonly withoutCount: string | undefined;
 }
 
+/** What a node says about where it comes from. */
+export type ScopedNode = Pick<OnnxNode, "name" | "metadata">;
+
 /**
- * The module path in a node's name: `/layer1/layer1.0/conv1/Conv` is of `layer1.0.conv1`. Exporters before torch 1.13
- * give none (FORMAT.md, "Scopes").
+ * The module path in a node's name: `/layer1/layer1.0/conv1/Conv` is of `layer1.0.conv1`; or in its metadata, in files of
+ * the exporter with `dynamo=True`. Exporters before torch 1.13 give none (FORMAT.md, "Scopes").
  */
-export function scopePath(nodeName: string): ScopePath | undefined {
-  if (!nodeName.startsWith("/")) return undefined;
-  const components = nodeName.split("/").slice(1, -1);
+export function scopePath(node: ScopedNode): ScopePath | undefined {
+  const listed = listedScopes(node);
+  if (listed) return { path: listed.at(-2) ?? "", withoutCount: undefined };
+  if (!node.name.startsWith("/")) return undefined;
+  const components = node.name.split("/").slice(1, -1);
   const path = joinComponents(components).join(".");
   const count = /^(.+)_\d+$/.exec(components.at(-1) ?? "")?.[1];
   if (count === undefined) return { path, withoutCount: undefined };
   return { path, withoutCount: joinComponents([...components.slice(0, -1), count]).join(".") };
 }
 
-/** The part of a node's name that all nodes of one call of a module have in common. */
-export function scopeOf(nodeName: string): string | undefined {
-  return nodeName.startsWith("/") ? nodeName.slice(0, nodeName.lastIndexOf("/")) : undefined;
+/** What all nodes of one call of a module have in common, where it is known. */
+export function scopeOf(node: ScopedNode): string | undefined {
+  const listed = listedScopes(node);
+  if (listed) return listed.slice(0, -1).join("/");
+  return node.name.startsWith("/") ? node.name.slice(0, node.name.lastIndexOf("/")) : undefined;
+}
+
+/** `['', 'body', 'body.norm', 'layer_norm']`: modules by their whole paths, and the operator. */
+function listedScopes({ metadata }: ScopedNode): readonly string[] | undefined {
+  const text = metadata.get("pkg.torch.onnx.name_scopes");
+  return text === undefined ? undefined : quotedIn(text);
+}
+
+/** The strings in a list as Python prints it. */
+export function quotedIn(text: string): readonly string[] {
+  return [...text.matchAll(/'((?:[^'\\]|\\.)*)'/g)].map((match) => match[1] as string);
 }
 
 /**

@@ -36,7 +36,7 @@ function* usedUnder(
 ): Iterable<string> {
   for (const { stored } of [...blocks, ...copies]) {
     for (const { node } of index.usesOf(stored.tensor)) {
-      const scope = scopePath(node.name);
+      const scope = scopePath(node);
       for (const path of [scope?.path, scope?.withoutCount])
         if (path !== undefined) yield withPrefix(path, prefix);
     }

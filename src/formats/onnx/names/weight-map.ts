@@ -1,10 +1,11 @@
-import type { OnnxGraph, OnnxNode } from "../model.ts";
+import type { OnnxGraph } from "../model.ts";
 import { findAttentions } from "./attention.ts";
 import { type Block, sameOrder } from "./blocks.ts";
 import { chooseNames, type NamedRole } from "./choose-names.ts";
+import { exportedNames, foldedFrom, type HiddenProduct, hiddenProducts } from "./export-signature.ts";
 import { findRoles } from "./find-roles.ts";
 import { type GraphIndex, indexGraph, type Slot } from "./graph-index.ts";
-import { findPrefix, type Prefix, type Reference, withPrefix } from "./reference.ts";
+import { findPrefix, joinName, type Prefix, type Reference, splitName, withPrefix } from "./reference.ts";
 import type { How, Role } from "./role.ts";
 
 /** A parameter and where the graph has its elements. */
@@ -21,8 +22,6 @@ export interface MappedParameter {
   readonly guessed: boolean;
   /** Position of the first node that uses it. */
   readonly order: number;
-  /** A convolution that took in a norm, for `fused` parameters. */
-  readonly node: OnnxNode | undefined;
 }
 
 /** Which parameters a graph holds, and how. */
@@ -35,39 +34,66 @@ export interface WeightMap {
   readonly prefix: Prefix;
 }
 
-/** Finds out what the initializers of a graph of torch's TorchScript exporter are called in the state dict. */
+/** Finds out what the initializers of a graph that torch exported are called in the state dict. */
 export function mapWeights(graph: OnnxGraph, reference: Reference | undefined): WeightMap {
   const index = indexGraph(graph);
+  const exported = exportedNames(graph);
   const slots = [...index.slots.values()];
   const kept = slots.filter(({ generated }) => !generated);
-  const prefix = reference
-    ? findPrefix(
-        kept.map(({ name }) => name),
-        reference,
-      )
-    : { drop: "", add: "" };
+  const names = kept.map(({ name }) => name);
+  const prefix = reference ? findPrefix(names, reference) : { drop: "", add: "" };
   const parameters = new Map<string, MappedParameter>();
-  for (const slot of kept) {
-    const name = withPrefix(slot.name, prefix);
-    parameters.set(name, keptParameter(name, slot, index));
-  }
-  const roles = allRoles(index).map((role) => ({
+  for (const slot of kept) addKept(withPrefix(slot.name, prefix), slot, "kept", parameters, index);
+  if (exported) addProducts(hiddenProducts(index, exported), parameters, prefix, index);
+  const roles = allRoles(index, foldedFrom(graph, new Set(exported))).map((role) => ({
     ...role,
     paths: role.paths.map((path) => prefixedPath(path, prefix)),
   }));
   for (const named of chooseNames(roles, new Set(parameters.keys()), index, reference))
     addRole(named, parameters, index);
   const mapped = new Set([...parameters.values()].flatMap(({ blocks, copies }) => storedIn(blocks, copies)));
-  const unnamed = slots.filter(({ name, generated }) => generated && !mapped.has(name) && isOwn(name, index));
-  return { index, parameters, unnamed, prefix };
+  const left = slots.filter(({ name, generated }) => generated && !mapped.has(name) && isOwn(name, index));
+  // Where the file lists all parameters and all are found, the others are constants.
+  const isComplete = exported?.every((name) => parameters.has(withPrefix(name, prefix)) || isOfNorm(name));
+  return { index, parameters, unnamed: isComplete ? [] : left, prefix };
+
+  function isOfNorm(name: string): boolean {
+    const mean = joinName(splitName(name).path, "running_mean");
+    return (
+      name.endsWith("num_batches_tracked") || (exported?.includes(mean) === true && !index.slots.has(mean))
+    );
+  }
 }
 
-function allRoles(index: GraphIndex): readonly Role[] {
+/** Replaces what kept its name, but not its values. */
+function addProducts(
+  products: readonly HiddenProduct[],
+  parameters: Map<string, MappedParameter>,
+  prefix: Prefix,
+  index: GraphIndex,
+): void {
+  for (const { path, weight, bias } of products) {
+    addKept(withPrefix(joinName(path, "weight"), prefix), weight, "fused", parameters, index);
+    if (bias === undefined) continue;
+    parameters.delete(withPrefix(bias.name, prefix));
+    addKept(withPrefix(joinName(path, "bias"), prefix), bias, "fused", parameters, index);
+  }
+}
+
+/** Roles in graph order. `origins` has parameters that a tensor is known to come from. */
+function allRoles(index: GraphIndex, origins: ReadonlyMap<string, string>): readonly Role[] {
   const attentions = findAttentions(index);
   const taken = new Set(
     attentions.flatMap(({ members }) => members.flatMap(({ blocks }) => storedIn(blocks))),
   );
-  return [...attentions, ...findRoles(index, taken)].sort((a, b) => a.order - b.order);
+  const roles = [...attentions, ...findRoles(index, taken)].sort((a, b) => a.order - b.order);
+  return roles.map((role) => {
+    const [member] = role.members;
+    const origin = origins.get(member?.blocks[0]?.stored.tensor ?? "");
+    if (member === undefined || origin === undefined || role.how !== "transposed") return role;
+    const { path, leaf } = splitName(origin);
+    return { ...role, paths: [path], anchored: true, members: [{ ...member, leaf }] };
+  });
 }
 
 function storedIn(...lists: readonly (readonly Block[])[]): readonly string[] {
@@ -83,18 +109,23 @@ function prefixedPath(path: string, prefix: Prefix): string {
   return path === "" ? prefix.add.slice(0, -1) : withPrefix(`${path}.`, prefix).slice(0, -1);
 }
 
-function keptParameter(name: string, { name: stored, tensor }: Slot, index: GraphIndex): MappedParameter {
-  return {
+function addKept(
+  name: string,
+  { name: stored, tensor }: Slot,
+  how: How,
+  parameters: Map<string, MappedParameter>,
+  index: GraphIndex,
+): void {
+  parameters.set(name, {
     name,
     shape: tensor.dims,
     dataType: tensor.dataType,
-    how: "kept",
+    how,
     blocks: [sameOrder(name, stored, tensor.dims)],
     copies: [],
     guessed: false,
     order: index.usesOf(stored)[0]?.order ?? index.nodes.length,
-    node: undefined,
-  };
+  });
 }
 
 function addRole(
@@ -120,7 +151,6 @@ function addRole(
       copies: [],
       guessed,
       order: role.order,
-      node: role.how === "fused" ? role.node : undefined,
     });
   }
 }
