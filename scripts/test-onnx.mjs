@@ -1,14 +1,15 @@
-// Compares what is read of random ONNX models with what the real onnx reads of them.
+// Compares what is read of random ONNX models with what the real onnx reads of them, and has it look at them once they
+// were written over again with their weights elsewhere.
 //   npm run test:torch                     40 models
 //   node scripts/test-onnx.mjs 500 7       500 of seed 7
 // TENSORFERRY_PYTHON names a Python with onnx and numpy.
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { open } from "../dist/node.js";
+import { convert, open } from "../dist/node.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const python = process.env.TENSORFERRY_PYTHON ?? "python3";
@@ -30,6 +31,31 @@ async function read(file) {
   return { tensors, others };
 }
 
+/** Where the weights of a model go, one of these after the other; safetensors and PyTorch lack some types. */
+const layouts = ["safetensors", "never", "pytorch", "always"];
+
+/** Writes a model over again; tells the error where it is refused for what it holds. */
+async function rewrite(file, index) {
+  const output = join(dirname(file), "rewritten", "model.onnx");
+  const externalData = layouts[index % layouts.length];
+  try {
+    await convert(file, output, { externalData, verify: true });
+    return { pair: [file, output] };
+  } catch (error) {
+    const isMeant =
+      error.kind === "unsupported" && / is sparse and lies | has no dtype for /.test(error.message);
+    return isMeant ? {} : { failure: `${file}: ${error}` };
+  }
+}
+
+/** What the real onnx has against pairs of an original and a rewritten model. */
+function problemsOf(pairs, folder) {
+  const list = join(folder, "pairs.json");
+  writeFileSync(list, JSON.stringify(pairs));
+  const script = join(root, "test", "torch", "rewritten_onnx.py");
+  return JSON.parse(execFileSync(python, [script, list], { encoding: "utf8" }));
+}
+
 try {
   execFileSync(python, ["-c", "import onnx, numpy"], { stdio: "ignore" });
 } catch {
@@ -45,7 +71,10 @@ try {
   execFileSync(python, [join(root, "test", "torch", "random_onnx.py"), folder, seed, count], {
     stdio: "inherit",
   });
-  for (const { file, tensors, others } of JSON.parse(readFileSync(join(folder, "facts.json"), "utf8"))) {
+  const pairs = [];
+  const failures = [];
+  const rows = JSON.parse(readFileSync(join(folder, "facts.json"), "utf8"));
+  for (const [row, { file, tensors, others }] of rows.entries()) {
     if (tensors.length === 0) continue;
     const found = await read(file).catch((error) => ({ tensors: [{ name: String(error) }], others }));
     for (const [index, wanted] of tensors.entries()) {
@@ -57,6 +86,9 @@ try {
         );
       }
     }
+    const { pair, failure } = await rewrite(file, row);
+    if (pair) pairs.push(pair);
+    if (failure) failures.push(failure);
     if (found.tensors.length === tensors.length && String(found.others) === String(others)) passed++;
     else {
       failed++;
@@ -65,6 +97,12 @@ try {
       );
     }
   }
+  const problems = problemsOf(pairs, folder);
+  passed += pairs.length - problems.length;
+  failures.push(...problems);
+  for (const failure of failures) console.log(`FAILED: ${failure}`);
+  console.log(`${pairs.length} of ${rows.length} models written over again`);
+  failed += failures.length;
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
