@@ -1,14 +1,7 @@
 import { roundUp } from "../bytes/size.ts";
 import type { Scratch } from "../core/scratch.ts";
 import type { ByteSource, ReadRequest } from "../core/source.ts";
-import { scatter } from "./scatter.ts";
-
-/** One dimension of a box: how many steps, and how far one step goes in the storage and in the result, in bytes. */
-export interface Axis {
-  readonly size: number;
-  readonly from: number;
-  readonly to: number;
-}
+import { type Axis, scatter } from "./scatter.ts";
 
 /** The longest stretch that one read covers to pick elements out of it. */
 const maxSpanBytes = 1024 * 1024;

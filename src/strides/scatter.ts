@@ -1,4 +1,9 @@
-import type { Axis } from "./gather-box.ts";
+/** One dimension of a box: how many steps, and how far one step goes in the storage and in the result, in bytes. */
+export interface Axis {
+  readonly size: number;
+  readonly from: number;
+  readonly to: number;
+}
 
 /** Side of a tile in elements: its lines on both sides stay in a processor's innermost cache. */
 const tileSide = 32;

@@ -1,6 +1,7 @@
 import { createScratchPool, type Scratch } from "../core/scratch.ts";
 import { type ByteSource, checkRange, type ReadRequest } from "../core/source.ts";
-import { type Axis, gatherBox } from "./gather-box.ts";
+import { gatherBox } from "./gather-box.ts";
+import type { Axis } from "./scatter.ts";
 
 /** A view of a storage: `offset` and `strides` in elements of `itemBytes`. */
 export interface StridedView {

@@ -5,7 +5,8 @@ import type { Limits } from "../../../core/limits.ts";
 import { tensorItems } from "../tensors/open-value.ts";
 import { keyText, mappingEntries } from "../values/python-values.ts";
 import { asTensor, type TorchTensor } from "../values/torch-values.ts";
-import { isModule, moduleEntries, type NamedValue } from "./modules.ts";
+import { isModule, moduleEntries } from "./modules.ts";
+import type { NamedValue } from "./named-value.ts";
 import { childPlaces, isTensorLike, joinPath } from "./reachable.ts";
 import { stateDict } from "./state-dict.ts";
 

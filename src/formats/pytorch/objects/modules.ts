@@ -2,11 +2,9 @@ import type { PickleDict, PickleValue } from "../../../containers/pickle/values.
 import { ConvertError } from "../../../core/errors.ts";
 import { checkLimit, type Limits } from "../../../core/limits.ts";
 import { attributesOf, itemsOfSet, mappingEntries } from "../values/python-values.ts";
+import type { NamedValue } from "./named-value.ts";
 import { isQuantizedClass, quantizedEntries } from "./quantized-modules.ts";
 import { reachableTensors } from "./reachable.ts";
-
-/** A name and the value under it, as a state dict has them. */
-export type NamedValue = readonly [name: PickleValue, value: PickleValue];
 
 /** How deep modules may nest; Python itself gives up at a thousand calls. */
 const maxDepth = 1000;

@@ -2,7 +2,7 @@ import type { PickleValue } from "../../../containers/pickle/values.ts";
 import type { RunContext } from "../../../core/context.ts";
 import type { Candidate, Leftover } from "../../../core/dict.ts";
 import { asTensor } from "../values/torch-values.ts";
-import type { NamedValue } from "./modules.ts";
+import type { NamedValue } from "./named-value.ts";
 import { isTensorLike } from "./reachable.ts";
 import { stateDict } from "./state-dict.ts";
 

@@ -8,7 +8,7 @@ import { bytesSource } from "../../../core/source.ts";
 import { type TorchDType, torchDTypeByName } from "../values/dtypes.ts";
 import { attributesOf } from "../values/python-values.ts";
 import { asTensor, host } from "../values/torch-values.ts";
-import type { NamedValue } from "./modules.ts";
+import type { NamedValue } from "./named-value.ts";
 import { reachableTensors } from "./reachable.ts";
 
 /** Whether a module is of one of torch's quantized classes, which keep their weights where no registry lists them. */

@@ -7,7 +7,7 @@ import type { LazyTensor } from "../../../core/tensor.ts";
 import { openValue } from "../tensors/open-value.ts";
 import { attributesOf, describeValue, keyText, mappingEntries } from "../values/python-values.ts";
 import { stateDictExtras } from "./module-versions.ts";
-import type { NamedValue } from "./modules.ts";
+import type { NamedValue } from "./named-value.ts";
 import { refuseParts } from "./training-parts.ts";
 
 /**

@@ -8,7 +8,7 @@ import type { RunContext } from "../../../core/context.ts";
 import type { Leftover } from "../../../core/dict.ts";
 import { ConvertError } from "../../../core/errors.ts";
 import { checkLimit } from "../../../core/limits.ts";
-import type { NamedValue } from "../objects/modules.ts";
+import type { NamedValue } from "../objects/named-value.ts";
 import { childPlaces, isTensorLike } from "../objects/reachable.ts";
 import { attributesOf, describeValue } from "../values/python-values.ts";
 import type { ScriptClass } from "./script-classes.ts";
