@@ -42,7 +42,9 @@ export type NoticeCode =
   | "guessed-name"
   | "unnamed"
   | "not-in-graph"
-  | "kept-from-template";
+  | "kept-from-template"
+  | "program-says"
+  | "assumes";
 
 /** How far a long call has come; `done` and `total` are bytes. */
 export interface Progress {

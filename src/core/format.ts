@@ -30,6 +30,8 @@ export interface Format {
   readonly sharesStorage: boolean;
   /** Whether it has room for metadata strings. */
   readonly holdsMetadata: boolean;
+  /** Whether its files hold graphs of operators, so that a program can become one. */
+  readonly holdsGraphs?: boolean | undefined;
   /** Name of the file in a folder, without extension: what the Hub's loaders look for. */
   readonly folderStem: string;
   /** Extension in a folder, where it is not the first one. */

@@ -10,6 +10,7 @@ export const onnx: Format = {
   storable: new Set(onnxDTypeFor.keys()),
   sharesStorage: false,
   holdsMetadata: true,
+  holdsGraphs: true,
   folderStem: "model",
   detect: (probe) => (isOnnx(probe) ? "likely" : "no"),
   loadReader: () => import("./read.ts").then((module) => module.reader),

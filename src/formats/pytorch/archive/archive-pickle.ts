@@ -19,6 +19,8 @@ export interface StorageRecords {
   resolve?(id: PickleValue): PickleValue | undefined;
   /** What a call comes to that only this kind of archive has; `undefined` for all others. */
   call?(callable: PickleGlobal, args: PickleValue): PickleValue | undefined;
+  /** What stands for a storage whose record was left out on purpose. */
+  absent?(name: string, bytes: number): ByteSource;
 }
 
 /** A pickle of an archive, its storages bound to their records. Throws kind `malformed` where one is missing or of another size. */
@@ -34,6 +36,7 @@ export async function readArchivePickle(
     const name = nameOf(key);
     const record = records.find(name);
     if (record) return inLittleEndian(record, order, dtype);
+    if (storageRecords.absent) return storageRecords.absent(name, bytes);
     // libtorch neither needs nor reads the record of an empty storage.
     if (bytes === 0) return bytesSource(`${records.file}#${name}`, new Uint8Array(0));
     throw new ConvertError(

@@ -1,9 +1,10 @@
 import { decodeUtf8 } from "../../../bytes/utf8.ts";
 import { isKind, type PickleGlobal, type PickleValue } from "../../../containers/pickle/values.ts";
 import type { RunContext } from "../../../core/context.ts";
-import type { Candidate, Checkpoint, Leftover } from "../../../core/dict.ts";
+import type { Candidate, Checkpoint, Leftover, TensorDict } from "../../../core/dict.ts";
 import { ConvertError } from "../../../core/errors.ts";
 import { checkLimit } from "../../../core/limits.ts";
+import { withScript } from "../../../core/script-archive.ts";
 import { readArchivePickle, readByteOrder } from "../archive/archive-pickle.ts";
 import { readRecord } from "../archive/checked-record.ts";
 import type { RecordFolder } from "../archive/records.ts";
@@ -11,13 +12,14 @@ import { candidateOf } from "../objects/named-candidate.ts";
 import type { NamedValue } from "../objects/named-value.ts";
 import { isTensorLike } from "../objects/reachable.ts";
 import { describeValue } from "../values/python-values.ts";
+import { readScriptVersion, scriptArchive } from "./script-archive.ts";
 import { scriptCall } from "./script-calls.ts";
 import { type ScriptClass, scanClasses } from "./script-classes.ts";
 import { type ClassLookup, isScriptClass, type ScriptState, scriptState } from "./script-state.ts";
 
 /**
  * Reads the weights of a TorchScript archive (torch 1.3 and later, mobile ones too): the state dict of its module, and
- * the constants of its code, which is where a frozen model has its weights. The code is not run and not compiled.
+ * the constants of its code, which is where a frozen model has its weights. The code is not run; it is handed on for a compiler.
  */
 export async function readTorchScript(records: RecordFolder, context: RunContext): Promise<Checkpoint> {
   const { file } = records;
@@ -41,7 +43,14 @@ export async function readTorchScript(records: RecordFolder, context: RunContext
     context,
   );
   const classOf = await readClasses(object.globals.values(), records, context);
-  return scriptCheckpoint("torchscript", object.value, constants.value, classOf, file, context);
+  const checkpoint = scriptCheckpoint("torchscript", object.value, constants.value, classOf, file, context);
+  const version = await readScriptVersion(records, context);
+  const archive = scriptArchive(records, version, object.value, constants.value, context);
+  const candidates = checkpoint.candidates.map((candidate): Candidate => {
+    const load = (): TensorDict => withScript(candidate.load(), archive);
+    return { ...candidate, load };
+  });
+  return { ...checkpoint, candidates };
 }
 
 /** What a scripted module and the constants of its code offer. Throws kind `unsupported` where that is no tensor. */

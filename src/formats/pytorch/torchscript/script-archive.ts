@@ -1,0 +1,89 @@
+import { decodeUtf8 } from "../../../bytes/utf8.ts";
+import { isKind, type PickleValue } from "../../../containers/pickle/values.ts";
+import type { RunContext } from "../../../core/context.ts";
+import { ConvertError } from "../../../core/errors.ts";
+import { checkLimit } from "../../../core/limits.ts";
+import type { ScriptArchive } from "../../../core/script-archive.ts";
+import type { ByteSource } from "../../../core/source.ts";
+import { readArchivePickle } from "../archive/archive-pickle.ts";
+import { readRecord } from "../archive/checked-record.ts";
+import type { RecordFolder } from "../archive/records.ts";
+import { openTensor } from "../tensors/open-tensor.ts";
+import { asTensor } from "../values/torch-values.ts";
+import { scriptCall } from "./script-calls.ts";
+
+/** What a compiler needs of an archive whose pickles have been read. */
+export function scriptArchive(
+  records: RecordFolder,
+  version: number,
+  object: PickleValue,
+  constants: PickleValue,
+  context: RunContext,
+): ScriptArchive<PickleValue> {
+  return {
+    file: records.file,
+    version,
+    object,
+    constants,
+    sources: () => readSources(records, context),
+    exampleInputs: () => readExampleInputs(records, context),
+    openTensor(value, name) {
+      const tensor = isKind(value, "host") ? asTensor(value) : undefined;
+      if (tensor === undefined || tensor.quantizer !== undefined) return undefined;
+      return openTensor(name, tensor, records.file, context);
+    },
+  };
+}
+
+async function readSources(records: RecordFolder, context: RunContext): Promise<ReadonlyMap<string, string>> {
+  const sources = new Map<string, string>();
+  let bytes = 0;
+  for (const name of records.names) {
+    if (!name.startsWith("code/") || !name.endsWith(".py")) continue;
+    const record = records.find(name);
+    if (record === undefined) continue;
+    bytes += record.size;
+    checkLimit(context.limits, "headerBytes", bytes, "the size of the archive's code", {
+      file: records.file,
+    });
+    const text = decodeUtf8(await readRecord(record, "the code", context));
+    if (text === undefined) {
+      throw new ConvertError("malformed", "the code of a TorchScript class is no text", {
+        file: record.name,
+      });
+    }
+    sources.set(name, text);
+  }
+  return sources;
+}
+
+/** Since torch 2.0 a traced archive keeps the dtypes and shapes of its example inputs, and not their data. */
+async function readExampleInputs(
+  records: RecordFolder,
+  context: RunContext,
+): Promise<PickleValue | undefined> {
+  const pickle = records.find("traced_inputs.pkl");
+  if (pickle === undefined) return undefined;
+  const withoutData: RecordFolder = { ...records, find: () => undefined };
+  const storages = {
+    records: withoutData,
+    nameOf: (key: string) => key,
+    order: "little",
+    call: scriptCall,
+  } as const;
+  const { value } = await readArchivePickle(pickle, { ...storages, absent: emptySource }, context);
+  return value;
+}
+
+/** Stands for a storage that was never written: it has a size, and nobody asks for its bytes. */
+function emptySource(name: string, bytes: number): ByteSource {
+  return { name, size: bytes, readInto: async (target) => void target.fill(0) };
+}
+
+/** The version of operators that an archive says it needs; 3, which most say, where it says nothing legible. */
+export async function readScriptVersion(records: RecordFolder, context: RunContext): Promise<number> {
+  const record = records.find("version") ?? records.find(".data/version");
+  if (record === undefined || record.size > 16) return 3;
+  const text = String.fromCharCode(...(await readRecord(record, "the version", context))).trim();
+  return /^\d{1,4}$/.test(text) ? Number(text) : 3;
+}
