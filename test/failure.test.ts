@@ -131,6 +131,7 @@ const toBeSampled =
 /** Other messages that have no sample, each with the reason. */
 const withoutSample: ReadonlyMap<string, string> = new Map([
   ['choose-state-dict.ts: there is no state dict at "…"; there is …', "about an option"],
+  ["compile-program.ts: …, so there is nothing to compile", "about options"],
   ['convert.ts: the extension of "…" names no format', "about the output"],
   ['open.ts: there is no file "…"', "about the path"],
   ['open.ts: there is no format "…"', "about an option"],

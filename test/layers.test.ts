@@ -52,6 +52,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "formats/pytorch/values",
     "formats/pytorch/objects",
     "formats/pytorch/archive",
+    "formats/pytorch/tensors",
   ],
   "formats/pytorch/scan": [
     "bytes",
@@ -80,7 +81,31 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ],
   "formats/safetensors": ["bytes", "core", "containers", "shards"],
   "formats/index.ts": ["core", "formats"],
-  convert: ["bytes", "core", "containers", "shards", "transforms"],
+  "torchscript/report.ts": [],
+  "torchscript/language": ["core"],
+  "torchscript/shapes": ["core"],
+  "torchscript/emit": ["core", "torchscript/shapes"],
+  "torchscript/values": ["core", "torchscript/language", "torchscript/shapes", "torchscript/emit"],
+  "torchscript/operators": ["core", "torchscript/shapes", "torchscript/emit", "torchscript/values"],
+  "torchscript/program": [
+    "core",
+    "containers",
+    "torchscript/language",
+    "torchscript/emit",
+    "torchscript/values",
+  ],
+  "torchscript/evaluate": [
+    "core",
+    "torchscript/language",
+    "torchscript/shapes",
+    "torchscript/emit",
+    "torchscript/values",
+    "torchscript/operators",
+    "torchscript/program",
+    "torchscript/report.ts",
+  ],
+  "torchscript/compile": ["core", "containers", "torchscript"],
+  convert: ["bytes", "core", "containers", "shards", "transforms", "torchscript"],
   web: ["bytes", "core"],
   hub: ["bytes", "core", "web"],
   node: ["bytes", "core"],
@@ -105,7 +130,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 
 /** Rooms that run anywhere: no Node modules, and no packages. */
 const neutral =
-  /^(bytes|core|containers|sparse|strides|shards|transforms|formats|convert|web|hub)\/|^(core|index)\.ts$/;
+  /^(bytes|core|containers|sparse|strides|shards|transforms|formats|torchscript|convert|web|hub)\/|^(core|index)\.ts$/;
 
 interface SourceFile {
   /** Path below `src`. */

@@ -15,10 +15,11 @@ import {
   parseVariant,
 } from "./options.ts";
 import { createProgressLine } from "./progress.ts";
+import { parseScript, type ScriptFlags } from "./script-options.ts";
 import { type Column, formatTable } from "./table.ts";
 
 /** Options as they stand on the command line. */
-export interface ConvertFlags {
+export interface ConvertFlags extends ScriptFlags {
   readonly from?: string;
   readonly to?: string;
   readonly maxShardSize?: string;
@@ -100,6 +101,7 @@ export async function convertCommand(
       bufferBytes: parseBuffer(flags.buffer),
       naming: namingOf(flags),
       template: flags.template,
+      script: await parseScript(flags),
       verify: flags.verify,
       strict: flags.strict,
       allow: flags.allow,

@@ -130,6 +130,19 @@ export function buildProgram(
     .option("--tied <how>", "drop or copy: names that share all their bytes (default: drop)")
     .option("--keep <name>", "which name of a tied group stays, repeatable", collect)
     .option("--metadata <key=value>", "add to the output's metadata, repeatable", collect)
+    .option(
+      "--input <name=dims:dtype>",
+      "TorchScript to ONNX: x=1,3,224,224:f32, ids=N:8,128:i64; repeatable",
+      collect,
+    )
+    .option("--inputs <file>", "the same for all inputs, as JSON")
+    .option(
+      "--arg <name=value>",
+      "TorchScript to ONNX: value of a parameter that is no tensor, repeatable",
+      collect,
+    )
+    .option("--method <name>", "TorchScript to ONNX: another entry than forward")
+    .option("--opset <n>", "TorchScript to ONNX: version of the operators (default: 18)")
     .option("--verify", "read the output back and compare it with the input")
     .option("--strict", "fail where there would be a note")
     .option(

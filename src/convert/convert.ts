@@ -5,8 +5,10 @@ import type { ExternalData, Format } from "../core/format.ts";
 import { type OutputPlan, outputPlan } from "../core/plan.ts";
 import type { InputFolder } from "../core/sink.ts";
 import { keptStem } from "../shards/naming.ts";
+import type { ScriptOptions } from "../torchscript/compile/parse-request.ts";
 import { checkAllowances, refuseChanges } from "./allowances.ts";
 import { checkGrowth, checkStorages } from "./check-storages.ts";
+import { compileProgram } from "./compile-program.ts";
 import { type CastReport, type Dropped, decideTensors, type TensorOptions } from "./decide-tensors.ts";
 import { type InputOptions, type InputReport, loadInputs } from "./load-inputs.ts";
 import { type NamingOptions, resolveNaming } from "./naming.ts";
@@ -41,6 +43,8 @@ export interface ConvertOptions extends Omit<ContextOptions, "naming">, InputOpt
   readonly verify?: boolean | undefined;
   /** Fail (kind `lossy`) where there would be a notice. */
   readonly strict?: boolean | undefined;
+  /** What the program of a TorchScript archive is compiled for, where the output holds graphs. */
+  readonly script?: ScriptOptions | undefined;
   /** What would otherwise be refused, by the words that the errors name: `unsafe-pickle`. */
   readonly allow?: readonly string[] | undefined;
 }
@@ -91,11 +95,14 @@ export async function planConversion(
   const plain = createContext({ ...options, naming, onNotice: collect(notices, options) });
   const context: RunContext = { ...plain, review: refuseDangerous(allow, plain.warn) };
   const open = { formats, from: options.from };
-  const { dict: whole, reports } = await loadInputs([input].flat(), open, options, context);
+  const { dict: loaded, reports } = await loadInputs([input].flat(), open, options, context);
   const path = reports.map((report) => report.path).join(" + ");
   const isRewrite =
     naming.names === format.id && !options.template && !options.select && isRewritable(format, reports);
-  if (!isRewrite) warnOfLeftovers(whole, context);
+  if (!isRewrite) warnOfLeftovers(loaded, context);
+  const { dict: whole, unused } = options.template
+    ? { dict: loaded, unused: [] }
+    : await compileProgram(loaded, format, options.script, context);
   const { dict, chosen, stored, losses, casts, dropped } = decideTensors(
     whole,
     format,
@@ -141,7 +148,7 @@ export async function planConversion(
     tensors: dict.tensors.size,
     bytes: plan.size,
     casts,
-    dropped,
+    dropped: [...unused, ...dropped],
     notices,
   };
   refuseNotices(notices, options);

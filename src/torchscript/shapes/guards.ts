@@ -14,7 +14,7 @@ export interface Guards {
   readonly texts: readonly string[];
   /** Decides a comparison by the example's sizes, and records it. Throws kind `unsupported` where only data tell. */
   decide(left: Dimension, operator: Comparison, right: Dimension): boolean;
-  /** The number that a size has to be, recorded; throws kind `unsupported` where only data tell. */
+  /** The number that a size is; throws kind `unsupported` where it is symbolic, since the graph would be right for one size only. */
   settle(dimension: Dimension, why: string): number;
   /** The shape that two shapes broadcast to; throws kind `malformed` where they do not. */
   broadcast(left: Shape, right: Shape): Shape;
@@ -62,10 +62,15 @@ export function createGuards(): Guards {
       return holds;
     },
     settle(dimension, why) {
-      const hint = hintOf(dimension);
-      if (hint === undefined) throw dependsOnData(`${why}, ${dimensionText(dimension)},`);
-      if (typeof dimension !== "number") note(`${dimensionText(dimension)} == ${hint}`);
-      return hint;
+      if (typeof dimension === "number") return dimension;
+      if (dimension.hint === undefined) throw dependsOnData(`${why}, ${dimensionText(dimension)},`);
+      throw new ConvertError(
+        "unsupported",
+        `${why} has to be one number, and is ${dimensionText(dimension)}`,
+        {
+          hint: "give the inputs numbers in the place of names",
+        },
+      );
     },
     broadcast(left, right) {
       const rank = Math.max(left.length, right.length);

@@ -1,0 +1,120 @@
+import type { PickleValue } from "../../containers/pickle/values.ts";
+import type { RunContext } from "../../core/context.ts";
+import { ConvertError, isConvertError } from "../../core/errors.ts";
+import type { OperatorGraph } from "../../core/graph.ts";
+import type { ScriptArchive } from "../../core/script-archive.ts";
+import { createGraphBuilder } from "../emit/graph-builder.ts";
+import { createMachine } from "../evaluate/evaluate-program.ts";
+import type { Machine } from "../evaluate/machine.ts";
+import { rulesByName } from "../operators/index.ts";
+import { createObjectTree } from "../program/build-objects.ts";
+import { createProgram } from "../program/program.ts";
+import { readKnown } from "../program/read-known.ts";
+import { createReport, type Report, unsupportedText } from "../report.ts";
+import { describe, isA, type ObjectValue, type Value } from "../values/value.ts";
+import { bindInputs } from "./bind-inputs.ts";
+import { collectOutputs } from "./collect-outputs.ts";
+import { exampleInputs } from "./example-inputs.ts";
+import type { ScriptRequest } from "./request.ts";
+
+/** A program as a graph, with what is to be said about it. */
+export interface CompiledScript {
+  readonly graph: OperatorGraph;
+  /** What the program itself warned of, and what was decided for it. */
+  readonly warnings: readonly string[];
+  /** What has to hold for sizes that the runtime settles, such as `H == W`. */
+  readonly guards: readonly string[];
+}
+
+/** Versions of ONNX's operators that graphs are made for. */
+const opsets = { lowest: 17, usual: 18, highest: 20 } as const;
+
+/**
+ * Evaluates a program of TorchScript with its real attributes and tensors of which only dtype and shape are known, and
+ * gives the graph of the operators that it calls. Throws kind `unsupported` with all operators that there is no rule
+ * for, `usage` where an input is not described, `limit` where the program takes too many steps.
+ */
+export async function compileScript(
+  archive: ScriptArchive<PickleValue>,
+  request: ScriptRequest,
+  context: RunContext,
+): Promise<CompiledScript> {
+  const { machine, root, report } = await load(archive, request, context);
+  const { builder } = machine;
+  const method = request.method ?? "forward";
+  const examples = await exampleInputs(archive, method);
+  try {
+    const args = bindInputs(machine, root, method, request, examples);
+    const result = machine.callMethod(root, method, args);
+    const outputs = collectOutputs(machine, result);
+    if (report.unsupported.length > 0) throw refusal(archive, report);
+    const graph = builder.finish(rootName(root), outputs);
+    return { graph, warnings: report.warnings, guards: builder.guards.texts };
+  } catch (error) {
+    // What fails after an operator without a rule fails because of it.
+    if (report.unsupported.length > 0 && isConvertError(error, "unsupported", "malformed"))
+      throw refusal(archive, report);
+    if (isConvertError(error) && error.site.file === undefined)
+      throw new ConvertError(error.kind, error.message, { ...error.site, file: archive.file });
+    throw error;
+  }
+}
+
+async function load(
+  archive: ScriptArchive<PickleValue>,
+  request: ScriptRequest,
+  context: RunContext,
+): Promise<{ readonly machine: Machine; readonly root: ObjectValue; readonly report: Report }> {
+  const program = createProgram(await archive.sources());
+  const tree = createObjectTree(archive, program);
+  const root = tree.build(archive.object, "");
+  if (!isA(root, "object"))
+    throw new ConvertError("unsupported", `the archive holds no module, but ${describe(root)}`, {
+      file: archive.file,
+    });
+  const constants = tree.build(archive.constants, "constants");
+  await readKnown(tree.tensors, context);
+  if (isA(constants, "tuple")) markNumbers(constants.items);
+  const report = createReport();
+  const machine = createMachine({
+    program,
+    builder: createGraphBuilder(checkedOpset(request.opset ?? opsets.usual)),
+    report,
+    constants: isA(constants, "tuple") ? constants.items : [],
+    version: archive.version,
+    rules: rulesByName,
+  });
+  for (const { object, state } of tree.pending)
+    machine.callMethod(object, "__setstate__", { positional: [state], named: new Map() });
+  return { machine, root, report };
+}
+
+/** Traces have Python's numbers as 0-d constants. */
+function markNumbers(constants: readonly Value[]): void {
+  for (const value of constants) {
+    if (isA(value, "tensor") && value.held.shape.length === 0) value.held = { ...value.held, isNumber: true };
+  }
+}
+
+function checkedOpset(opset: number): number {
+  if (Number.isInteger(opset) && opset >= opsets.lowest && opset <= opsets.highest) return opset;
+  throw new ConvertError(
+    "usage",
+    `graphs are made for opsets ${opsets.lowest} to ${opsets.highest}, not ${opset}`,
+  );
+}
+
+function refusal(archive: ScriptArchive, { unsupported }: Report): ConvertError {
+  const count = unsupported.length === 1 ? "an operator" : `${unsupported.length} operators`;
+  return new ConvertError(
+    "unsupported",
+    `the program uses ${count} that cannot become part of a graph: ${unsupportedText(unsupported)}`,
+    { file: archive.file, hint: "docs/torchscript.md lists the operators that can" },
+  );
+}
+
+/** The class of the model without its package and torch's mark for repeated classes. */
+function rootName(root: Value): string {
+  const name = isA(root, "object") ? root.className : "graph";
+  return name.slice(name.lastIndexOf(".") + 1);
+}

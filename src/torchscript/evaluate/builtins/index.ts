@@ -1,0 +1,89 @@
+import { ConvertError } from "../../../core/errors.ts";
+import { isA, type Value } from "../../values/value.ts";
+import type { Builtin } from "./builtin.ts";
+import { containerBuiltins } from "./containers.ts";
+import { isEqual } from "./equality.ts";
+import { numberBuiltins } from "./numbers.ts";
+import { stringBuiltins, textOf } from "./strings.ts";
+import { tensorBuiltins } from "./tensors.ts";
+
+/** Words of the language that are neither numbers, strings, containers nor tensors. */
+const languageBuiltins: readonly (readonly [string, Builtin])[] = [
+  ["__is__", ([left, right], machine) => isSame(left as Value, right as Value, machine)],
+  ["__isnot__", ([left, right], machine) => !isSame(left as Value, right as Value, machine)],
+  [
+    "RaiseException",
+    ([message]) => {
+      throw new ConvertError("unsupported", `the program raises an error: ${textOf(message ?? null)}`, {
+        hint: "check the shapes and values of --input and --arg; the message is the model's own",
+      });
+    },
+  ],
+  [
+    "warn",
+    ([message], machine) => {
+      machine.report.warn(textOf(message ?? null));
+      return null;
+    },
+  ],
+  ["Print", () => null],
+  ["print", () => null],
+  ["is_grad_enabled", () => true],
+  ["set_grad_enabled", () => null],
+  ["is_autocast_enabled", () => false],
+  ["is_autocast_cpu_enabled", () => false],
+  ["is_scripting", () => true],
+  ["is_tracing", () => false],
+  ["_profiler_enabled", () => false],
+  ["wait", ([value]) => value as Value],
+  ["awaitable_wait", ([value]) => value as Value],
+  ["device", ([name]) => (typeof name === "string" ? { kind: "device", name } : undefined)],
+  ["get_default_dtype", () => 6n],
+  ["len", ([value]) => lengthOf(value as Value)],
+  ["max", ([list]) => extremeOf(list, (a, b) => a > b)],
+  ["min", ([list]) => extremeOf(list, (a, b) => a < b)],
+];
+
+function isSame(left: Value, right: Value, machine: Parameters<Builtin>[1]): boolean {
+  if (left === null || right === null) return left === right;
+  if (typeof left === "object" && typeof right === "object" && !isA(left, "device")) return left === right;
+  return isEqual(left, right, machine);
+}
+
+function lengthOf(value: Value): Value | undefined {
+  if (isA(value, "list") || isA(value, "tuple")) return BigInt(value.items.length);
+  return isA(value, "dict") ? BigInt(value.entries.size) : undefined;
+}
+
+function extremeOf(list: Value | undefined, wins: (a: number, b: number) => boolean): Value | undefined {
+  if (!isA(list, "list") || list.items.length === 0) return undefined;
+  const isPlain = (item: Value): boolean => typeof item === "bigint" || typeof item === "number";
+  if (!list.items.every(isPlain)) return undefined;
+  return list.items.reduce((best, item) => (wins(item as number, best as number) ? item : best));
+}
+
+function byName(pairs: readonly (readonly [string, Builtin])[]): ReadonlyMap<string, Builtin> {
+  const all = new Map<string, readonly Builtin[]>();
+  for (const [name, builtin] of pairs) all.set(name, [...(all.get(name) ?? []), builtin]);
+  return new Map(
+    [...all].map(([name, candidates]) => [
+      name,
+      (args, machine, named) => {
+        for (const candidate of candidates) {
+          const value = candidate(args, machine, named);
+          if (value !== undefined) return value;
+        }
+        return undefined;
+      },
+    ]),
+  );
+}
+
+/** The operators on Python's values by name, without their namespace. */
+export const builtins: ReadonlyMap<string, Builtin> = byName([
+  ...languageBuiltins,
+  ...numberBuiltins,
+  ...containerBuiltins,
+  ...stringBuiltins,
+  ...tensorBuiltins,
+]);

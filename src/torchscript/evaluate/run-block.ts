@@ -1,0 +1,167 @@
+import { ConvertError } from "../../core/errors.ts";
+import type { Expression, Statement } from "../language/syntax.ts";
+import { isSymbolic } from "../shapes/dimension.ts";
+import { describe, isA, type Value } from "../values/value.ts";
+import { evaluateExpression, type Frame } from "./evaluate-expression.ts";
+import { locate, placeNodes } from "./locate.ts";
+import { type Machine, positionalArguments } from "./machine.ts";
+
+/** How often the body of one loop may be repeated in the graph. */
+const maxTurns = 4096;
+
+/** What ends a function: the value it returns. */
+export interface Returned {
+  readonly value: Value;
+}
+
+/** Runs statements in order; gives what they return, if they do. */
+export function runBlock(
+  machine: Machine,
+  frame: Frame,
+  statements: readonly Statement[],
+): Returned | undefined {
+  for (const statement of statements) {
+    machine.step();
+    placeNodes(machine, frame.file, statement.at);
+    try {
+      const returned = runStatement(machine, frame, statement);
+      if (returned !== undefined) return returned;
+    } catch (error) {
+      throw locate(error, machine, frame.file, statement.at);
+    }
+  }
+  return undefined;
+}
+
+function runStatement(machine: Machine, frame: Frame, statement: Statement): Returned | undefined {
+  const evaluate = (expression: Expression): Value => evaluateExpression(machine, frame, expression);
+  switch (statement.kind) {
+    case "expression":
+      evaluate(statement.value);
+      return undefined;
+    case "assign": {
+      const values = statement.values.map(evaluate);
+      for (const [index, target] of statement.targets.entries())
+        assign(machine, frame, target, values[index] as Value);
+      return undefined;
+    }
+    case "unpack":
+      unpack(machine, frame, statement.targets, evaluate(statement.value));
+      return undefined;
+    case "return":
+      return { value: evaluate(statement.value) };
+    case "if": {
+      const chosen = isTrue(machine, evaluate(statement.condition));
+      return runBlock(machine, frame, chosen ? statement.then : statement.otherwise);
+    }
+    case "for":
+      return runFor(machine, frame, statement.name, evaluate(statement.count), statement.body);
+    case "while":
+      return runWhile(machine, frame, statement.condition, statement.body);
+    case "with": {
+      const value = evaluate(statement.value);
+      return runWith(machine, frame, value, statement.name, statement.body);
+    }
+    case "closure": {
+      const { definition } = statement;
+      const captured = new Map(frame.variables);
+      frame.variables.set(definition.name, { kind: "function", definition, file: frame.file, captured });
+      return undefined;
+    }
+    default:
+      return undefined;
+  }
+}
+
+function assign(machine: Machine, frame: Frame, target: Expression, value: Value): void {
+  if (target.kind === "name") {
+    frame.variables.set(target.id, value);
+    return;
+  }
+  if (target.kind !== "attribute") throw new ConvertError("malformed", "the code assigns to no variable");
+  const object = evaluateExpression(machine, frame, target.object);
+  if (!isA(object, "object"))
+    throw new ConvertError("malformed", `the code sets an attribute of ${describe(object)}`);
+  object.attributes.set(target.name, value);
+}
+
+function unpack(machine: Machine, frame: Frame, targets: readonly Expression[], value: Value): void {
+  if (!isA(value, "tuple") && !isA(value, "list"))
+    throw new ConvertError("unsupported", `the code takes ${describe(value)} apart`);
+  if (value.items.length !== targets.length)
+    throw new ConvertError(
+      "malformed",
+      `the code takes ${describe(value)} apart into ${targets.length} variables`,
+    );
+  for (const [index, target] of targets.entries())
+    assign(machine, frame, target, value.items[index] as Value);
+}
+
+/** The condition of a branch or a loop, which has to be known. */
+function isTrue(_machine: Machine, condition: Value): boolean {
+  if (typeof condition === "boolean") return condition;
+  if (isA(condition, "tensor"))
+    throw new ConvertError("unsupported", "which way the program goes depends on data");
+  throw new ConvertError("malformed", `a condition is ${describe(condition)}`);
+}
+
+function runFor(
+  machine: Machine,
+  frame: Frame,
+  name: string,
+  count: Value,
+  body: readonly Statement[],
+): Returned | undefined {
+  if (isSymbolic(count)) machine.builder.guards.settle(count, "the number of turns of a loop");
+  if (typeof count !== "bigint") throw new ConvertError("malformed", `a loop counts to ${describe(count)}`);
+  for (let index = 0n; index < count; index++) {
+    checkTurns(Number(index));
+    frame.variables.set(name, index);
+    const returned = runBlock(machine, frame, body);
+    if (returned !== undefined) return returned;
+  }
+  return undefined;
+}
+
+function runWhile(
+  machine: Machine,
+  frame: Frame,
+  condition: Expression,
+  body: readonly Statement[],
+): Returned | undefined {
+  for (let turn = 0; isTrue(machine, evaluateExpression(machine, frame, condition)); turn++) {
+    checkTurns(turn);
+    const returned = runBlock(machine, frame, body);
+    if (returned !== undefined) return returned;
+  }
+  return undefined;
+}
+
+function checkTurns(turn: number): void {
+  if (turn >= maxTurns)
+    throw new ConvertError("limit", `a loop of the program takes more than ${maxTurns} turns`, {
+      hint: "each of them would become part of the graph; export the model without this loop",
+    });
+}
+
+/** In archives, `with` stands around profilers and gradient modes, which mean nothing to a graph. */
+function runWith(
+  machine: Machine,
+  frame: Frame,
+  value: Value,
+  name: string | undefined,
+  body: readonly Statement[],
+): Returned | undefined {
+  const hasMethod = (method: string): boolean =>
+    isA(value, "object") &&
+    machine.program.findClass(value.className)?.definition.methods.has(method) === true;
+  const entered =
+    isA(value, "object") && hasMethod("__enter__")
+      ? machine.callMethod(value, "__enter__", positionalArguments())
+      : value;
+  if (name !== undefined) frame.variables.set(name, entered);
+  const returned = runBlock(machine, frame, body);
+  if (isA(value, "object") && hasMethod("__exit__"))
+    machine.callMethod(value, "__exit__", positionalArguments(null, null, null));
+  return returned;
+}

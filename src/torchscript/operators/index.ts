@@ -1,0 +1,48 @@
+import { activationRules } from "./activations.ts";
+import { arithmeticRules } from "./arithmetic.ts";
+import { comparisonRules } from "./comparisons.ts";
+import { conversionRules } from "./conversions.ts";
+import { convolutionRules } from "./convolution.ts";
+import { creationRules } from "./creation.ts";
+import { functionRules } from "./functions.ts";
+import { identityRules } from "./identities.ts";
+import { joinRules } from "./joins.ts";
+import { linearRules } from "./linear.ts";
+import { normalizationRules } from "./normalization.ts";
+import { poolingRules } from "./pooling.ts";
+import { reductionRules } from "./reductions.ts";
+import { resizeRules } from "./resize.ts";
+import type { OperatorRule } from "./rule.ts";
+import { viewRules } from "./views.ts";
+
+/** Every operator that can become part of a graph, family by family. */
+const allRules: readonly OperatorRule[] = [
+  ...activationRules,
+  ...conversionRules,
+  ...convolutionRules,
+  ...creationRules,
+  ...arithmeticRules,
+  ...comparisonRules,
+  ...functionRules,
+  ...identityRules,
+  ...joinRules,
+  ...linearRules,
+  ...normalizationRules,
+  ...poolingRules,
+  ...reductionRules,
+  ...resizeRules,
+  ...viewRules,
+];
+
+/** The rules by name; those of one name are overloads, tried in order. */
+export const rulesByName: ReadonlyMap<string, readonly OperatorRule[]> = group(allRules);
+
+function group(rules: readonly OperatorRule[]): ReadonlyMap<string, readonly OperatorRule[]> {
+  const groups = new Map<string, OperatorRule[]>();
+  for (const rule of rules) {
+    const known = groups.get(rule.schema.name);
+    if (known) known.push(rule);
+    else groups.set(rule.schema.name, [rule]);
+  }
+  return groups;
+}

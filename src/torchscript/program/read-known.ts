@@ -1,0 +1,51 @@
+import type { RunContext } from "../../core/context.ts";
+import type { DType } from "../../core/dtype.ts";
+import { readBytes } from "../../core/source.ts";
+import type { LazyTensor } from "../../core/tensor.ts";
+import { constant, type Operand } from "../emit/operand.ts";
+import type { Tensor } from "../values/tensor.ts";
+
+/** Up to here, integers and bools are read at compile time: indices, masks, sizes. */
+const maxIntegers = 4096;
+/** Floats count as weights, unless they are numbers. */
+const maxFloats = 1;
+
+type Read = (view: DataView, at: number) => number;
+
+const readers: Partial<Record<DType, { readonly bytes: number; readonly read: Read }>> = {
+  BOOL: { bytes: 1, read: (view, at) => view.getUint8(at) },
+  U8: { bytes: 1, read: (view, at) => view.getUint8(at) },
+  I8: { bytes: 1, read: (view, at) => view.getInt8(at) },
+  I16: { bytes: 2, read: (view, at) => view.getInt16(at, true) },
+  I32: { bytes: 4, read: (view, at) => view.getInt32(at, true) },
+  I64: { bytes: 8, read: (view, at) => Number(view.getBigInt64(at, true)) },
+  F32: { bytes: 4, read: (view, at) => view.getFloat32(at, true) },
+  F64: { bytes: 8, read: (view, at) => view.getFloat64(at, true) },
+};
+
+/** Reads the elements of tensors that the program may need to know: few integers, and single numbers. */
+export async function readKnown(tensors: readonly Tensor[], context: RunContext): Promise<void> {
+  for (const tensor of tensors) {
+    const { origin } = tensor.held;
+    if (origin.kind !== "weight") continue;
+    const known = await elements(origin.tensor, context);
+    if (known !== undefined) tensor.held = withKnown(tensor.held, known);
+  }
+}
+
+/** A single number is written into the graph as it is; what has a shape stays a weight. */
+function withKnown(held: Operand, known: readonly number[]): Operand {
+  return held.shape.length === 0 ? constant(held.dtype, [], known) : { ...held, known };
+}
+
+async function elements(tensor: LazyTensor, context: RunContext): Promise<readonly number[] | undefined> {
+  const { dtype, shape, payload } = tensor;
+  const count = shape.reduce((product, extent) => product * extent, 1);
+  const reader = readers[dtype];
+  if (reader === undefined || count > (dtype.startsWith("F") ? maxFloats : maxIntegers)) return undefined;
+  const bytes = await readBytes(payload, 0, payload.size, context);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const values = Array.from({ length: count }, (_, index) => reader.read(view, index * reader.bytes));
+  // Integers beyond a double's stay in the file.
+  return dtype === "I64" && !values.every(Number.isSafeInteger) ? undefined : values;
+}

@@ -1,0 +1,140 @@
+import type { Expression, FunctionDefinition } from "../language/syntax.ts";
+import type { SymbolicDimension } from "../shapes/dimension.ts";
+import type { Tensor } from "./tensor.ts";
+
+/**
+ * A value of the program while it is evaluated. Python's ints are bigint and its floats number, so that `1` and `1.0`
+ * stay apart; a size that depends on the graph's inputs is a symbolic dimension and counts as an int.
+ */
+export type Value =
+  | null
+  | boolean
+  | bigint
+  | number
+  | string
+  | SymbolicDimension
+  | Tensor
+  | ListValue
+  | TupleValue
+  | DictValue
+  | ObjectValue
+  | FunctionValue
+  | DeviceValue
+  | EnumValue
+  | PoisonValue;
+
+/** A list; shared by all who hold it, as in Python. */
+export interface ListValue {
+  readonly kind: "list";
+  readonly items: Value[];
+}
+
+/** A tuple; of a NamedTuple also its class and the names of its fields. */
+export interface TupleValue {
+  readonly kind: "tuple";
+  readonly items: readonly Value[];
+  readonly className?: string | undefined;
+  readonly fields?: readonly string[] | undefined;
+}
+
+/** A dict, in the order of insertion; keys are what `dictKey` makes of them. */
+export interface DictValue {
+  readonly kind: "dict";
+  readonly entries: Map<unknown, readonly [key: Value, value: Value]>;
+}
+
+/** An object of a class of the archive: a module, or one that the program makes. */
+export interface ObjectValue {
+  readonly kind: "object";
+  /** Qualified: `__torch__.net.Net`. */
+  readonly className: string;
+  /** Where it stands in the module tree, dotted; `""` for the root and for objects outside. */
+  readonly path: string;
+  readonly attributes: Map<string, Value>;
+}
+
+/** A function of the archive by its qualified name, or a closure with what it captured. */
+export interface FunctionValue {
+  readonly kind: "function";
+  readonly definition: FunctionDefinition;
+  /** The source file, for messages. */
+  readonly file: string;
+  readonly captured?: ReadonlyMap<string, Value> | undefined;
+}
+
+/** A torch.device by its text. Everything here is computed where the runtime likes. */
+export interface DeviceValue {
+  readonly kind: "device";
+  readonly name: string;
+}
+
+/** A member of an Enum. */
+export interface EnumValue {
+  readonly kind: "enum";
+  readonly className: string;
+  readonly name: string;
+  readonly value: Value;
+}
+
+/** A variable that no path assigns before it is read: legal to hand on, never to use. */
+export interface PoisonValue {
+  readonly kind: "poison";
+  readonly type: Expression;
+}
+
+/** A list of these items, which it owns. */
+export function listOf(items: Value[]): ListValue {
+  return { kind: "list", items };
+}
+
+/** A tuple of these items. */
+export function tupleOf(items: readonly Value[]): TupleValue {
+  return { kind: "tuple", items };
+}
+
+/** Narrows to one of the records above. */
+export function isA<K extends Exclude<Value, null | boolean | bigint | number | string>["kind"]>(
+  value: Value | undefined,
+  kind: K,
+): value is Extract<Value, { kind: K }> {
+  return typeof value === "object" && value !== null && value.kind === kind;
+}
+
+/** What a value is, for people: `an int`, `a Tensor`, `a list of 3`. */
+export function describe(value: Value): string {
+  if (value === null) return "None";
+  switch (typeof value) {
+    case "boolean":
+      return "a bool";
+    case "bigint":
+      return "an int";
+    case "number":
+      return "a float";
+    case "string":
+      return "a string";
+    default:
+      return describeRecord(value);
+  }
+}
+
+function describeRecord(value: Exclude<Value, null | boolean | bigint | number | string>): string {
+  switch (value.kind) {
+    case "symbolic":
+      return `the size ${value.key}`;
+    case "tensor":
+      return "a Tensor";
+    case "list":
+    case "tuple":
+      return `a ${value.kind} of ${value.items.length}`;
+    case "dict":
+      return `a dict of ${value.entries.size}`;
+    case "object":
+      return `an object of ${value.className}`;
+    case "function":
+      return `the function ${value.definition.name}`;
+    case "enum":
+      return `${value.className}.${value.name}`;
+    default:
+      return value.kind === "poison" ? "a value that was never set" : `the device ${value.name}`;
+  }
+}

@@ -1,0 +1,97 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { isConvertError } from "../../src/core/errors.ts";
+import { open } from "../../src/node.ts";
+import { fixtures } from "../support/files.ts";
+import {
+  compiled,
+  differenceBetween,
+  openProgram,
+  type PlainTensor,
+  runGraph,
+} from "../support/run-graph.ts";
+
+/** Where the cases lie: those that are committed, or many more that `npm run test:torchscript` has made. */
+const folder = process.env["TORCHSCRIPT_CASES"] ?? join(fixtures, "torchscript", "operators");
+
+interface Case {
+  readonly name: string;
+  readonly inputs: readonly PlainTensor[];
+  readonly outputs: readonly PlainTensor[];
+  readonly raises: boolean;
+}
+
+/** The cases of one file, with the tensors that torch was given and gave. */
+async function casesOf(file: string): Promise<readonly Case[]> {
+  const model = await open(join(folder, file));
+  const cases = new Map<string, { inputs: PlainTensor[]; outputs: PlainTensor[] }>();
+  for (const [path, { dtype, shape }] of model.dict.tensors) {
+    const [name, side] = path.split("/") as [string, "in" | "out"];
+    const own = cases.get(name) ?? { inputs: [], outputs: [] };
+    cases.set(name, own);
+    (side === "in" ? own.inputs : own.outputs).push({ dtype, shape, bytes: await model.read(path) });
+  }
+  await model.close();
+  return [...cases].map(([name, own]) => ({
+    name,
+    ...own,
+    raises: model.dict.metadata.get(name) === "raises",
+  }));
+}
+
+const words: Readonly<Record<string, string>> = { BOOL: "bool" };
+
+function inputOption({ dtype, shape }: PlainTensor): string {
+  return `${shape.join(",")}:${words[dtype] ?? dtype.toLowerCase()}`;
+}
+
+const families = readdirSync(folder)
+  .filter((name) => name.endsWith(".safetensors"))
+  .map((name) => name.slice(0, -".safetensors".length));
+
+describe.each(families)("%s", async (family) => {
+  const cases = await casesOf(`${family}.safetensors`);
+  const programs = readdirSync(folder).filter(
+    (name) => name.startsWith(`${family}-`) && name.endsWith(".pt"),
+  );
+
+  describe.each(programs)("%s gives torch's numbers", async (program) => {
+    const archive = await openProgram(join(folder, program));
+    const isTraced = program.endsWith("-traced.pt");
+
+    test.each(cases.filter(({ raises }) => !raises).map((own) => [own.name, own] as const))(
+      "%s",
+      async (method, { inputs, outputs }) => {
+        let model: Uint8Array;
+        try {
+          model = await compiled(archive, { method, inputs: inputs.map(inputOption) });
+        } catch (error) {
+          // Not every function can be traced.
+          if (isTraced && isConvertError(error, "usage") && /no method/.test(error.message)) return;
+          throw error;
+        }
+        const given = await runGraph(model, inputs);
+        expect(given.length).toBe(outputs.length);
+        for (const [index, wanted] of outputs.entries()) {
+          const isHalf = /16/.test(wanted.dtype);
+          const tolerance = isHalf ? { relative: 2e-3, absolute: 1e-3 } : { relative: 1e-4, absolute: 1e-5 };
+          expect(differenceBetween(given[index] as PlainTensor, wanted, tolerance), `output ${index}`).toBe(
+            undefined,
+          );
+        }
+      },
+    );
+  });
+
+  const scripted = programs.find((program) => program.endsWith("-scripted.pt"));
+  const refused = scripted === undefined ? [] : cases.filter(({ raises }) => raises);
+  test.runIf(refused.length > 0).each(refused.map((own) => [own.name, own] as const))(
+    "what torch refuses is refused: %s",
+    async (method, { inputs }) => {
+      const archive = await openProgram(join(folder, scripted as string));
+      const attempt = compiled(archive, { method, inputs: inputs.map(inputOption) });
+      await expect(attempt).rejects.toSatisfy((error) => isConvertError(error, "malformed", "unsupported"));
+    },
+  );
+});
