@@ -24,9 +24,12 @@ export type { Histogram } from "./convert/moments.ts";
 export type { ModelInput } from "./convert/open.ts";
 export { type OpenedModel, openModel } from "./convert/open-model.ts";
 export { type ModelOutput, type NamedPlan, type OutputLayout, planOutput } from "./convert/plan-output.ts";
+export type { Problem, ProblemCode } from "./convert/problems.ts";
 export { runPlan } from "./convert/run-plan.ts";
 export { type ScanOptions, type ScanReport, scanFiles, scanModel } from "./convert/scan.ts";
 export { type ExactNumber, type TensorValues, tensorValues } from "./convert/tensor-values.ts";
+export { type VerifyOptions, type VerifyReport, verifyModel } from "./convert/verify-model.ts";
+export type { VerifyTarget } from "./convert/verify-scope.ts";
 export {
   type ContextOptions,
   createContext,
@@ -34,6 +37,7 @@ export {
   type NoticeCode,
   type Progress,
   type RunContext,
+  type Sha256,
 } from "./core/context.ts";
 export type { Candidate, Checkpoint, Leftover, TensorDict } from "./core/dict.ts";
 export { type DType, dtypes } from "./core/dtype.ts";

@@ -3,6 +3,7 @@ import type { DiffOptions, DiffReport } from "./convert/diff.ts";
 import type { InspectReport } from "./convert/inspect.ts";
 import type { TensorInspection } from "./convert/inspect-tensor.ts";
 import type { ScanOptions, ScanReport } from "./convert/scan.ts";
+import type { VerifyOptions, VerifyReport } from "./convert/verify-model.ts";
 import { builtinFormats } from "./formats/index.ts";
 import {
   type ConvertPathOptions,
@@ -15,8 +16,8 @@ import {
 } from "./paths/convert-paths.ts";
 import { diffPaths } from "./paths/diff-paths.ts";
 import { scanPath } from "./paths/scan-path.ts";
-
 import { type UploadPathOptions, uploadPath } from "./paths/upload-path.ts";
+import { verifyPath } from "./paths/verify-path.ts";
 import type { UploadReport } from "./upload/upload-files.ts";
 
 export * from "./index.ts";
@@ -76,4 +77,9 @@ export function scan(path: string, options?: ScanOptions): Promise<ScanReport> {
 /** Compares two files or folders tensor by tensor, whatever their formats. */
 export function diff(a: string, b: string, options?: DiffOptions): Promise<DiffReport> {
   return diffPaths(a, b, builtinFormats, options);
+}
+
+/** Reads a file, an index with its shards or all models of a folder to the last byte, and lists what is wrong. */
+export function verify(path: string, options?: VerifyOptions): Promise<VerifyReport> {
+  return verifyPath(path, builtinFormats, options);
 }

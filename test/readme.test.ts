@@ -140,6 +140,7 @@ describe("the pages are complete", () => {
       ["scan", "docs/scan.md"],
       ["diff", "docs/comparing.md"],
       ["upload", "docs/upload.md"],
+      ["verify", "docs/verifying.md"],
     ] as const) {
       const { out } = await shell(`tensorferry ${command} --help`, exampleFolder());
       for (const option of out.match(/^ +(--[a-z-]+)/gm) ?? []) {

@@ -69,6 +69,7 @@ describe("the exported names are a promise", () => {
         "section",
         "setMetadata",
         "tensorValues",
+        "verifyModel",
       ]
     `);
     expect(typesOf("core.ts")).toMatchInlineSnapshot(`
@@ -137,6 +138,8 @@ describe("the exported names are a promise", () => {
         "PlannedConversion",
         "PlannedFile",
         "Probe",
+        "Problem",
+        "ProblemCode",
         "Progress",
         "Quantization",
         "ReadRequest",
@@ -148,6 +151,7 @@ describe("the exported names are a promise", () => {
         "ScanReport",
         "Scratch",
         "SpreadWriter",
+        "Sha256",
         "StateDictReport",
         "StorageView",
         "TensorDict",
@@ -158,6 +162,9 @@ describe("the exported names are a promise", () => {
         "TensorValues",
         "TiedPolicy",
         "Verdict",
+        "VerifyOptions",
+        "VerifyReport",
+        "VerifyTarget",
       ]
     `);
   });
@@ -190,6 +197,7 @@ describe("the exported names are a promise", () => {
         "resolveOutput",
         "scan",
         "upload",
+        "verify",
       ]
     `);
     expect(typesOf("node.ts")).toMatchInlineSnapshot(`

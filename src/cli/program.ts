@@ -7,6 +7,7 @@ import type { InspectFlags } from "./inspect.ts";
 import { collect } from "./options.ts";
 import type { ScanFlags } from "./scan.ts";
 import type { UploadFlags } from "./upload.ts";
+import type { VerifyFlags } from "./verify.ts";
 
 const convertExamples = `
 Examples:
@@ -49,6 +50,15 @@ Examples:
   tensorferry upload model.pth owner/name --to safetensors  converted while it is sent
   tensorferry upload hf://owner/name owner/name --to safetensors --pr
                                                             safetensors beside the pickles of a repository
+`;
+
+const verifyExamples = `
+Examples:
+  tensorferry verify model.safetensors
+  tensorferry verify out/                                   every model in a folder, its index and SHA256SUMS
+  tensorferry verify out/ --json | jq -r '.problems[].message'
+
+Exit codes: 0 sound, 10 unsound.
 `;
 
 const scanExamples = `
@@ -209,6 +219,22 @@ export function buildProgram(
     .action(async (a: string, b: string, flags: DiffFlags) => {
       const { diffCommand } = await import("./diff.ts");
       finish(await diffCommand(a, b, flags, console, signal));
+    });
+
+  program
+    .command("verify")
+    .description("read a file or folder to its last byte: headers, checksums, index, SHA256SUMS")
+    .argument("<path>", "file, folder, index or SHA256SUMS")
+    .option("--jobs <n>", "reads at once")
+    .option("--buffer <size>", "buffer of one read (default: 8MiB)")
+    .option("--limit <name=value>", "raise a limit, repeatable", collect)
+    .option("--json", "one JSON document on standard output")
+    .option("--quiet", "print errors only; the exit code tells")
+    .option("--no-progress", "no progress line")
+    .addHelpText("after", verifyExamples)
+    .action(async (path: string, flags: VerifyFlags) => {
+      const { verifyCommand } = await import("./verify.ts");
+      finish(await verifyCommand(path, flags, console, signal));
     });
 
   program

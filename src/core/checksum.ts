@@ -3,17 +3,30 @@ import type { RunContext } from "./context.ts";
 import { ConvertError, throwIfCancelled } from "./errors.ts";
 import type { ByteSource } from "./source.ts";
 
-/** Whether all bytes of a source match the checksum that its container recorded; one without a checksum does. Borrows one buffer. */
-export async function matchesChecksum(source: ByteSource, context: RunContext): Promise<boolean> {
-  if (source.crc32 === undefined) return true;
-  let checksum = 0;
-  await context.scratch.lend(Math.min(source.size, context.bufferBytes), async (buffer) => {
+/** Reads all bytes of a source from front to back, a buffer at a time; `take` must not keep what it is given. Borrows one buffer. */
+export async function walkBytes(
+  source: ByteSource,
+  context: RunContext,
+  take: (part: Uint8Array) => void,
+): Promise<void> {
+  const granule = source.granule ?? 1;
+  const step = Math.max(granule, Math.floor(context.bufferBytes / granule) * granule);
+  await context.scratch.lend(Math.min(source.size, step), async (buffer) => {
     for (let at = 0; at < source.size; at += buffer.length) {
       throwIfCancelled(context.signal);
       const part = buffer.subarray(0, Math.min(buffer.length, source.size - at));
       await source.readInto(part, at, context);
-      checksum = context.crc32(part, checksum);
+      take(part);
     }
+  });
+}
+
+/** Whether all bytes of a source match the checksum that its container recorded; one without a checksum does. Borrows one buffer. */
+export async function matchesChecksum(source: ByteSource, context: RunContext): Promise<boolean> {
+  if (source.crc32 === undefined) return true;
+  let checksum = 0;
+  await walkBytes(source, context, (part) => {
+    checksum = context.crc32(part, checksum);
   });
   return checksum === source.crc32;
 }

@@ -1,5 +1,6 @@
 import { type Crc32, crc32 } from "../bytes/crc32.ts";
 import { type SameBytes, sameBytes } from "../bytes/difference.ts";
+import { ConvertError } from "./errors.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
 import type { Naming } from "./naming.ts";
 import { createScratchPool, type Scratch } from "./scratch.ts";
@@ -55,6 +56,13 @@ export interface Progress {
   readonly label: string;
 }
 
+/** A SHA-256 under way. */
+export interface Sha256 {
+  update(bytes: Uint8Array): unknown;
+  /** Ends it; hexadecimal, lower case. */
+  digest(): string;
+}
+
 /** What a long-running call is given. Nothing else is ambient. */
 export interface RunContext {
   readonly signal?: AbortSignal | undefined;
@@ -72,6 +80,8 @@ export interface RunContext {
   /** Resolves once transfers that have ended meanwhile are served; for work between them that would hold them up. */
   breathe(): Promise<void>;
   readonly sameBytes: SameBytes;
+  /** Begins a SHA-256; there is no portable one that takes bytes as they come. */
+  readonly sha256?: (() => Sha256) | undefined;
   progress(step: Progress): void;
   warn(notice: Notice): void;
   /** Told what a file would have its loader import, even where reading it fails; throws kind `unsafe` to refuse it. */
@@ -94,6 +104,8 @@ export interface ContextOptions {
   readonly breathe?: (() => Promise<void>) | undefined;
   /** A faster comparison of bytes than the portable one. */
   readonly sameBytes?: SameBytes | undefined;
+  /** Needed for lists of hashes only. */
+  readonly sha256?: (() => Sha256) | undefined;
   readonly onProgress?: ((step: Progress) => void) | undefined;
   readonly onNotice?: ((notice: Notice) => void) | undefined;
 }
@@ -111,7 +123,16 @@ export function createContext(options: ContextOptions = {}): RunContext {
     crc32: options.crc32 ?? crc32,
     breathe: options.breathe ?? (() => Promise.resolve()),
     sameBytes: options.sameBytes ?? sameBytes,
+    sha256: options.sha256,
     progress: options.onProgress ?? (() => undefined),
     warn: options.onNotice ?? (() => undefined),
   };
+}
+
+/** A new SHA-256. Throws kind `usage` where the caller has handed in none. */
+export function createSha256(context: RunContext): Sha256 {
+  if (context.sha256) return context.sha256();
+  throw new ConvertError("usage", "hashes are asked for, but the context has no SHA-256", {
+    hint: "hand one in as the option sha256",
+  });
 }

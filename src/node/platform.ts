@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import { crc32 } from "node:zlib";
 import type { ContextOptions } from "../core/context.ts";
@@ -6,5 +7,9 @@ import type { ContextOptions } from "../core/context.ts";
 export const platform = {
   crc32,
   sameBytes: (left, right) => Buffer.compare(left, right) === 0,
+  sha256() {
+    const hash = createHash("sha256");
+    return { update: (bytes) => hash.update(bytes), digest: () => hash.digest("hex") };
+  },
   breathe: () => setImmediate(),
 } satisfies ContextOptions;

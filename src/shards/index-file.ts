@@ -7,6 +7,8 @@ export interface ShardIndex {
   readonly weightMap: ReadonlyMap<string, string>;
   /** Strings of its `metadata`; the sizes in there are recounted, not kept. */
   readonly metadata: ReadonlyMap<string, string>;
+  /** What it says of the bytes of all tensors, where it does; older tools write it as a float. */
+  readonly totalBytes?: number | undefined;
 }
 
 /** The index as `huggingface_hub` writes it, byte for byte: two spaces, ASCII only, no last line feed. */
@@ -49,7 +51,8 @@ export function parseShardIndex(bytes: Uint8Array, file: string): ShardIndex {
   }
   const checked = new Map<string, string>();
   for (const [tensor, shard] of weightMap) checked.set(tensor, checkShardName(shard, tensor, file));
-  return { weightMap: checked, metadata: stringsOf(root.get("metadata")) };
+  const metadata = root.get("metadata");
+  return { weightMap: checked, metadata: stringsOf(metadata), totalBytes: totalOf(metadata) };
 }
 
 function checkShardName(shard: JsonValue, tensor: string, file: string): string {
@@ -76,4 +79,10 @@ function stringsOf(metadata: JsonValue | undefined): Map<string, string> {
   if (!isJsonObject(metadata)) return strings;
   for (const [key, value] of metadata) if (typeof value === "string") strings.set(key, value);
   return strings;
+}
+
+function totalOf(metadata: JsonValue | undefined): number | undefined {
+  const total = isJsonObject(metadata) ? metadata.get("total_size") : undefined;
+  if (typeof total === "number") return total;
+  return total !== null && typeof total === "object" && "text" in total ? Number(total.text) : undefined;
 }

@@ -14,20 +14,25 @@ export type NamedTensor = readonly [name: string, tensor: LazyTensor];
 /**
  * The tensors that a value of a state dict comes to: one as a rule, none where it is no tensor, several where it is
  * quantized or a list. A weight is never passed over in silence: what torch would rebuild as a tensor is read or
- * refused (kind `unsupported`).
+ * refused (kind `unsupported`). A list that holds itself, `within`, is opened once.
  */
 export function openValue(
   name: string,
   value: PickleValue,
   file: string,
   context: RunContext,
+  within: readonly PickleValue[] = [],
 ): readonly NamedTensor[] {
   const tensor = asTensor(value);
   if (tensor) return openQuantized(name, tensor, file, context);
   const sparse = asSparse(value);
   if (sparse) return [[name, densified(name, sparse, file, context)]];
   const items = tensorItems(value);
-  if (items) return items.flatMap((item, index) => openValue(`${name}.${index}`, item, file, context));
+  if (items && within.includes(value)) return [];
+  if (items) {
+    const path = [...within, value];
+    return items.flatMap((item, index) => openValue(`${name}.${index}`, item, file, context, path));
+  }
   const unread = unreadTensor(value);
   if (unread === undefined) return [];
   throw new ConvertError("unsupported", `"${name}" ${unread}`, {

@@ -1,0 +1,56 @@
+import type { VerifyReport } from "../convert/verify-model.ts";
+import { formatBytes } from "../core/words.ts";
+import { verify } from "../node.ts";
+import { type Console, printable } from "./console.ts";
+import { exitCodeOf } from "./exit.ts";
+import { reportNotices } from "./notices.ts";
+import { parseBuffer, parseJobs, parseLimits } from "./options.ts";
+import { createProgressLine } from "./progress.ts";
+
+/** Options as they stand on the command line. */
+export interface VerifyFlags {
+  readonly jobs?: string;
+  readonly buffer?: string;
+  readonly limit?: readonly string[];
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly progress: boolean;
+}
+
+/** `verify PATH`: is it sound? Gives the exit code: 0 if so, else that of a mismatch. */
+export async function verifyCommand(
+  path: string,
+  flags: VerifyFlags,
+  console: Console,
+  signal: AbortSignal,
+): Promise<number> {
+  const line = await createProgressLine(console, flags.progress && !flags.quiet);
+  try {
+    const report = await verify(path, {
+      jobs: parseJobs(flags.jobs),
+      bufferBytes: parseBuffer(flags.buffer),
+      limits: parseLimits(flags.limit),
+      signal,
+      onProgress: line.show,
+    });
+    line.clear();
+    if (!flags.quiet) reportNotices(report.notices, console);
+    if (flags.json) console.out(`${JSON.stringify(report)}\n`);
+    else if (!flags.quiet) console.out(textReport(report, console));
+    return report.sound ? 0 : exitCodeOf("mismatch");
+  } finally {
+    line.clear();
+  }
+}
+
+function textReport({ path, sound, problems, files }: VerifyReport, { colors }: Console): string {
+  const lines = problems.map(
+    ({ code, file, message }) => `${printable(file)}: ${printable(message)} ${colors.dim(`(${code})`)}`,
+  );
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  const counted = files.length === 1 ? "1 file" : `${files.length} files`;
+  const verdict = sound
+    ? `${colors.bold("sound")}, ${counted}, ${formatBytes(bytes)}`
+    : `${colors.red("unsound")}, ${problems.length === 1 ? "1 problem" : `${problems.length} problems`} in ${counted}`;
+  return `${[...lines, `${printable(path)}: ${verdict}`].join("\n")}\n`;
+}
