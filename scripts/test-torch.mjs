@@ -5,7 +5,15 @@
 // TENSORFERRY_PYTHON names a Python with torch, safetensors, huggingface_hub and numpy; onnx and onnxruntime where ONNX is
 // to be compared too.
 import { execFile, execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -52,6 +60,7 @@ async function convertAll({ input, select }, index, folder) {
     input,
     select,
     single: join(here, "model.safetensors"),
+    edited: join(here, "edited.safetensors"),
     copied: join(here, "copied.safetensors"),
     folder: join(here, "shards"),
     onnx: join(here, "onnx", "model.onnx"),
@@ -81,6 +90,14 @@ async function convertAll({ input, select }, index, folder) {
     ...onnxLayouts[index % onnxLayouts.length],
     ...small,
   );
+  if (runs[0].exit === 0) {
+    copyFileSync(job.single, job.edited);
+    for (const words of [
+      ["--metadata", `note=${"é".repeat(index % 9)}`],
+      ["--metadata", "note="],
+    ])
+      runs.push(await tensorferry("edit", job.edited, ...words));
+  }
   const back = await tensorferry("convert", input, job.back, ...small);
   if (back.exit === 0 && runs[0].exit === 0) {
     runs.push(await tensorferry("convert", job.back, job.again, "--quiet"));

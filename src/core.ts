@@ -2,7 +2,6 @@
 export {
   type ConvertOptions,
   type ConvertResult,
-  type OutputReport,
   type PlannedConversion,
   planConversion,
 } from "./convert/convert.ts";
@@ -25,6 +24,7 @@ export type { ModelInput } from "./convert/open.ts";
 export { type OpenedModel, openModel } from "./convert/open-model.ts";
 export { type ModelOutput, type NamedPlan, type OutputLayout, planOutput } from "./convert/plan-output.ts";
 export type { Problem, ProblemCode } from "./convert/problems.ts";
+export type { OutputReport } from "./convert/report-outputs.ts";
 export { runPlan } from "./convert/run-plan.ts";
 export { type ScanOptions, type ScanReport, scanFiles, scanModel } from "./convert/scan.ts";
 export { type ExactNumber, type TensorValues, tensorValues } from "./convert/tensor-values.ts";

@@ -15,6 +15,7 @@ import {
   planPaths,
 } from "./paths/convert-paths.ts";
 import { diffPaths } from "./paths/diff-paths.ts";
+import { type EditOptions, type EditReport, editPath } from "./paths/edit-path.ts";
 import { scanPath } from "./paths/scan-path.ts";
 import { type UploadPathOptions, uploadPath } from "./paths/upload-path.ts";
 import { verifyPath } from "./paths/verify-path.ts";
@@ -23,7 +24,12 @@ import type { UploadReport } from "./upload/upload-files.ts";
 export * from "./index.ts";
 export { inputFolder } from "./node/input-folder.ts";
 export { outputFolder } from "./node/output-folder.ts";
-export type { ConvertPathOptions, InspectPathOptions, PlannedPathConversion } from "./paths/convert-paths.ts";
+export type {
+  ConvertPathOptions,
+  InspectPathOptions,
+  PlannedPathConversion,
+} from "./paths/convert-paths.ts";
+export type { EditOptions, EditReport } from "./paths/edit-path.ts";
 export { readNameMap } from "./paths/name-map.ts";
 export { type OpenModel, type OpenPathOptions, open } from "./paths/open.ts";
 export type { NamingPathOptions } from "./paths/resolve-guides.ts";
@@ -82,4 +88,9 @@ export function diff(a: string, b: string, options?: DiffOptions): Promise<DiffR
 /** Reads a file, an index with its shards or all models of a folder to the last byte, and lists what is wrong. */
 export function verify(path: string, options?: VerifyOptions): Promise<VerifyReport> {
   return verifyPath(path, builtinFormats, options);
+}
+
+/** Changes the metadata of a safetensors file, or of shards with their index; in place where that cannot go wrong. */
+export function edit(path: string, options?: EditOptions): Promise<EditReport> {
+  return editPath(path, builtinFormats, options);
 }

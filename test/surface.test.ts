@@ -186,6 +186,7 @@ describe("the exported names are a promise", () => {
       [
         "convert",
         "diff",
+        "edit",
         "inputFolder",
         "inspect",
         "inspectTensor",
@@ -203,6 +204,8 @@ describe("the exported names are a promise", () => {
     expect(typesOf("node.ts")).toMatchInlineSnapshot(`
       [
         "ConvertPathOptions",
+        "EditOptions",
+        "EditReport",
         "InspectPathOptions",
         "NamingPathOptions",
         "OpenModel",

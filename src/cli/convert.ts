@@ -50,6 +50,8 @@ export interface ConvertFlags extends ScriptFlags {
   readonly bnEps?: string;
   readonly template?: string;
   readonly verify?: boolean;
+  readonly checksums?: boolean;
+  readonly resume?: boolean;
   readonly strict?: boolean;
   readonly allow?: readonly string[];
   readonly force?: boolean;
@@ -103,6 +105,8 @@ export async function convertCommand(
       template: flags.template,
       script: await parseScript(flags),
       verify: flags.verify,
+      checksums: flags.checksums,
+      resume: flags.resume,
       strict: flags.strict,
       allow: flags.allow,
       force: flags.force,
@@ -130,7 +134,7 @@ function report(
 }
 
 function jsonReport(result: ConvertResult, seconds: number | undefined): object {
-  const { input, inputs, outputs, tensors, bytes, casts, dropped, notices } = result;
+  const { input, inputs, outputs, tensors, bytes, casts, dropped, notices, resumed } = result;
   return {
     input,
     inputs,
@@ -140,6 +144,7 @@ function jsonReport(result: ConvertResult, seconds: number | undefined): object 
     casts,
     dropped,
     notices,
+    resumed,
     ...(seconds === undefined ? {} : { seconds }),
   };
 }

@@ -2,12 +2,11 @@ import { Argument, Command } from "commander";
 import type { Shell } from "./completion.ts";
 import type { Console } from "./console.ts";
 import type { ConvertFlags } from "./convert.ts";
-import type { DiffFlags } from "./diff.ts";
 import type { InspectFlags } from "./inspect.ts";
+import { addModelCommands } from "./model-commands.ts";
 import { collect } from "./options.ts";
 import type { ScanFlags } from "./scan.ts";
 import type { UploadFlags } from "./upload.ts";
-import type { VerifyFlags } from "./verify.ts";
 
 const convertExamples = `
 Examples:
@@ -34,31 +33,12 @@ Examples:
   tensorferry inspect model.pth --json | jq '.tensors[].name'
 `;
 
-const diffExamples = `
-Examples:
-  tensorferry diff model.pth out/                           equal, bit for bit?
-  tensorferry diff a.safetensors b.safetensors --atol 1e-6  equal but for rounding?
-  tensorferry diff model.pth half.safetensors --ignore-dtype --rtol 1e-3
-  tensorferry diff a.pth b.pth --brief --quiet && echo same
-
-Exit codes: 0 equal, 10 different.
-`;
-
 const uploadExamples = `
 Examples:
   tensorferry upload out/ owner/name                        a folder as it is
   tensorferry upload model.pth owner/name --to safetensors  converted while it is sent
   tensorferry upload hf://owner/name owner/name --to safetensors --pr
                                                             safetensors beside the pickles of a repository
-`;
-
-const verifyExamples = `
-Examples:
-  tensorferry verify model.safetensors
-  tensorferry verify out/                                   every model in a folder, its index and SHA256SUMS
-  tensorferry verify out/ --json | jq -r '.problems[].message'
-
-Exit codes: 0 sound, 10 unsound.
 `;
 
 const scanExamples = `
@@ -154,6 +134,8 @@ export function buildProgram(
     .option("--method <name>", "TorchScript to ONNX: another entry than forward")
     .option("--opset <n>", "TorchScript to ONNX: version of the operators (default: 18)")
     .option("--verify", "read the output back and compare it with the input")
+    .option("--checksums", "add SHA256SUMS, hashed while writing")
+    .option("--resume", "go on where an equal conversion was interrupted")
     .option("--strict", "fail where there would be a note")
     .option(
       "--allow <word>",
@@ -198,44 +180,7 @@ export function buildProgram(
       await inspectCommand(input, flags, console, signal);
     });
 
-  program
-    .command("diff")
-    .description("compare two models tensor by tensor, whatever their formats")
-    .argument("<a>", "file, folder or index")
-    .argument("<b>", "file, folder or index")
-    .option("--atol <number>", "equal up to this distance (default: every bit counts)")
-    .option("--rtol <number>", "equal up to this times the number in B, added to --atol")
-    .option("--ignore-dtype", "compare the values of tensors whose dtypes differ")
-    .option("--brief", "stop at the first difference")
-    .option("--select-a <path>", "which state dict of A")
-    .option("--select-b <path>", "which state dict of B")
-    .option("--jobs <n>", "reads at once (default: 2)")
-    .option("--buffer <size>", "buffer of one read (default: 8MiB)")
-    .option("--limit <name=value>", "raise a limit, repeatable", collect)
-    .option("--json", "one JSON document on standard output")
-    .option("--quiet", "print errors only; the exit code tells")
-    .option("--no-progress", "no progress line")
-    .addHelpText("after", diffExamples)
-    .action(async (a: string, b: string, flags: DiffFlags) => {
-      const { diffCommand } = await import("./diff.ts");
-      finish(await diffCommand(a, b, flags, console, signal));
-    });
-
-  program
-    .command("verify")
-    .description("read a file or folder to its last byte: headers, checksums, index, SHA256SUMS")
-    .argument("<path>", "file, folder, index or SHA256SUMS")
-    .option("--jobs <n>", "reads at once")
-    .option("--buffer <size>", "buffer of one read (default: 8MiB)")
-    .option("--limit <name=value>", "raise a limit, repeatable", collect)
-    .option("--json", "one JSON document on standard output")
-    .option("--quiet", "print errors only; the exit code tells")
-    .option("--no-progress", "no progress line")
-    .addHelpText("after", verifyExamples)
-    .action(async (path: string, flags: VerifyFlags) => {
-      const { verifyCommand } = await import("./verify.ts");
-      finish(await verifyCommand(path, flags, console, signal));
-    });
+  addModelCommands(program, console, signal, finish);
 
   program
     .command("scan")

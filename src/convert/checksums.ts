@@ -1,6 +1,6 @@
 import { collectChecksums, compareChecksum, type PartChecksums } from "../core/checksum.ts";
 import type { RunContext } from "../core/context.ts";
-import type { OutputPlan } from "../core/plan.ts";
+import type { OutputPlan, Piece } from "../core/plan.ts";
 import type { ByteSource } from "../core/source.ts";
 import type { ChunkPart } from "./chunks.ts";
 
@@ -8,6 +8,8 @@ import type { ChunkPart } from "./chunks.ts";
 export interface ChecksumWatch {
   /** Takes note of a filled chunk: its parts, and the bytes of all of them one after the other. Throws kind `malformed` once a whole payload is seen that its container's checksum belies. */
   observe(parts: readonly ChunkPart[], bytes: Uint8Array): Promise<void>;
+  /** Whether anything is to be worked out from these parts. */
+  concerns(parts: readonly ChunkPart[]): boolean;
   /** The checksum of a payload that a late piece needs, once all of it was seen. */
   crc32Of(source: ByteSource): number | undefined;
 }
@@ -19,23 +21,28 @@ export function createChecksumWatch(plan: OutputPlan, context: RunContext): Chec
     for (const piece of file.pieces)
       if (piece.kind === "late") for (const source of piece.needs) needed.add(source);
   }
-  const seen = new Map<ByteSource, PartChecksums>();
+  // By piece: tied tensors may show one source at the same time.
+  const seen = new Map<Piece, PartChecksums>();
   const known = new Map<ByteSource, number>();
 
-  async function observePart({ piece, from, to }: ChunkPart, bytes: Uint8Array): Promise<void> {
-    if (piece.kind !== "payload") return;
+  function isWatched({ piece }: ChunkPart): boolean {
+    return piece.kind === "payload" && (piece.source.crc32 !== undefined || needed.has(piece.source));
+  }
+
+  async function observePart(part: ChunkPart, bytes: Uint8Array): Promise<void> {
+    const { piece, from, to } = part;
+    if (piece.kind !== "payload" || !isWatched(part)) return;
     const { source, tensor } = piece;
-    if (source.crc32 === undefined && !needed.has(source)) return;
     const crc32 = await checksumOf(bytes, context);
     if (from === 0 && to === source.size) {
       settle(source, tensor, crc32);
       return;
     }
-    const parts = seen.get(source) ?? collectChecksums(source.size);
-    seen.set(source, parts);
+    const parts = seen.get(piece) ?? collectChecksums(source.size);
+    seen.set(piece, parts);
     const whole = parts.add(from, to, crc32);
     if (whole === undefined) return;
-    seen.delete(source);
+    seen.delete(piece);
     settle(source, tensor, whole);
   }
 
@@ -52,6 +59,7 @@ export function createChecksumWatch(plan: OutputPlan, context: RunContext): Chec
         at += part.to - part.from;
       }
     },
+    concerns: (parts) => parts.some(isWatched),
     crc32Of: (source) => known.get(source),
   };
 }

@@ -1,7 +1,7 @@
 import type { RunContext } from "../core/context.ts";
 import { bitsOf, elementCount } from "../core/dtype.ts";
 import { throwIfCancelled } from "../core/errors.ts";
-import { outputPlan } from "../core/plan.ts";
+import { outputPlan, type Piece } from "../core/plan.ts";
 import type { LazyTensor } from "../core/tensor.ts";
 import { type ChecksumWatch, createChecksumWatch } from "./checksums.ts";
 import { createBlockComparer, emptyTally, type Tally, type Tolerance } from "./compare-values.ts";
@@ -25,7 +25,8 @@ export interface CompareOptions {
 interface Stretch {
   readonly pair: TensorPair;
   readonly tally: Tally;
-  readonly watch: ChecksumWatch;
+  /** Both payloads, as the watch over checksums knows them. */
+  readonly pieces: readonly [Piece, Piece];
   readonly from: number;
   readonly to: number;
 }
@@ -42,6 +43,7 @@ export async function comparePayloads(
   const tallies = pairs.map(emptyTally);
   const total = pairs.reduce((sum, { left, right }) => sum + left.payload.size + right.payload.size, 0);
   const meter = createMeter("compare", total, context);
+  const watch = createChecksumWatch(outputPlan("", []), context);
   const stretches = cutIntoStretches(pairs, tallies, context);
   let stopped = false;
 
@@ -49,7 +51,7 @@ export async function comparePayloads(
     stretch: Stretch,
     compareBlocks: ReturnType<typeof createBlockComparer>,
   ): Promise<void> {
-    const { pair, tally, watch, from, to } = stretch;
+    const { pair, tally, pieces, from, to } = stretch;
     const { left, right } = pair;
     await context.scratch.lend(bytesOf(left, to - from), (a) =>
       context.scratch.lend(bytesOf(right, to - from), async (b) => {
@@ -58,8 +60,8 @@ export async function comparePayloads(
           left.payload.readInto(a, starts[0], context),
           right.payload.readInto(b, starts[1], context),
         ]);
-        await observe(watch, pair, left, starts[0], a);
-        await observe(watch, pair, right, starts[1], b);
+        await observe(watch, pieces[0], starts[0], a);
+        await observe(watch, pieces[1], starts[1], b);
         compareBlocks({ dtype: left.dtype, bytes: a }, { dtype: right.dtype, bytes: b }, from, tally);
         meter.add(a.length + b.length, pair.name);
       }),
@@ -100,19 +102,11 @@ function bytesOf({ dtype }: LazyTensor, elements: number): number {
   return (elements * bitsOf(dtype)) / 8;
 }
 
-async function observe(
-  watch: ChecksumWatch,
-  { name }: TensorPair,
-  side: LazyTensor,
-  from: number,
-  bytes: Uint8Array,
-): Promise<void> {
-  if (side.payload.crc32 === undefined) return;
-  const piece = { kind: "payload", tensor: name, source: side.payload } as const;
-  await watch.observe([{ piece, from, to: from + bytes.length }], bytes);
+async function observe(watch: ChecksumWatch, piece: Piece, from: number, bytes: Uint8Array): Promise<void> {
+  const parts = [{ piece, from, to: from + bytes.length }];
+  if (watch.concerns(parts)) await watch.observe(parts, bytes);
 }
 
-/** Each pair has a watch of its own, since tied tensors show the same source at the same time. */
 function* cutIntoStretches(
   pairs: readonly TensorPair[],
   tallies: readonly Tally[],
@@ -121,11 +115,15 @@ function* cutIntoStretches(
   for (const [index, pair] of pairs.entries()) {
     const elements = elementCount(pair.left.shape, { tensor: pair.name });
     const step = stretchElements(pair, context.bufferBytes);
-    const watch = createChecksumWatch(outputPlan("", []), context);
+    const pieces = [pieceOf(pair.name, pair.left), pieceOf(pair.name, pair.right)] as const;
     for (let from = 0; from < elements; from += step) {
-      yield { pair, tally: tallies[index] as Tally, watch, from, to: Math.min(elements, from + step) };
+      yield { pair, tally: tallies[index] as Tally, pieces, from, to: Math.min(elements, from + step) };
     }
   }
+}
+
+function pieceOf(tensor: string, { payload }: LazyTensor): Piece {
+  return { kind: "payload", tensor, source: payload };
 }
 
 /** As many elements as fit a buffer, or as a source prefers, in whole granules of both sides. */

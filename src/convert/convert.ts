@@ -10,12 +10,14 @@ import { checkAllowances, refuseChanges } from "./allowances.ts";
 import { checkGrowth, checkStorages } from "./check-storages.ts";
 import { compileProgram } from "./compile-program.ts";
 import { type CastReport, type Dropped, decideTensors, type TensorOptions } from "./decide-tensors.ts";
+import { createInputRecord, journalOf } from "./fingerprint.ts";
 import { type InputOptions, type InputReport, loadInputs } from "./load-inputs.ts";
 import { type NamingOptions, resolveNaming } from "./naming.ts";
 import { formatByExtension, formatById, type ModelInput } from "./open.ts";
 import { type ModelOutput, planOutput } from "./plan-output.ts";
 import { areUnchanged, isRewritable, planRewrite } from "./plan-rewrite.ts";
 import { planTemplate } from "./plan-template.ts";
+import { type OutputReport, reportOutputs } from "./report-outputs.ts";
 import { runPlan } from "./run-plan.ts";
 import { refuseDangerous } from "./unsafe.ts";
 import { verifyOutput } from "./verify-output.ts";
@@ -39,6 +41,10 @@ export interface ConvertOptions extends Omit<ContextOptions, "naming">, InputOpt
   readonly naming?: NamingOptions | undefined;
   /** A file that the output is to be a copy of, with these weights in the place of its own. */
   readonly template?: ModelInput | undefined;
+  /** Hash every output file while it is written, and list the hashes in `SHA256SUMS` beside them; needs `sha256`. */
+  readonly checksums?: boolean | undefined;
+  /** Go on where an equal conversion was interrupted, and after a failure leave what the next one can go on from. */
+  readonly resume?: boolean | undefined;
   /** Read the output back and compare it with the input. */
   readonly verify?: boolean | undefined;
   /** Fail (kind `lossy`) where there would be a notice. */
@@ -47,13 +53,6 @@ export interface ConvertOptions extends Omit<ContextOptions, "naming">, InputOpt
   readonly script?: ScriptOptions | undefined;
   /** What would otherwise be refused, by the words that the errors name: `unsafe-pickle`. */
   readonly allow?: readonly string[] | undefined;
-}
-
-/** One output file. */
-export interface OutputReport {
-  readonly path: string;
-  readonly bytes: number;
-  readonly tensors: number;
 }
 
 /** What a conversion did, or with a plan alone would do. */
@@ -71,6 +70,8 @@ export interface ConvertResult {
   readonly casts: readonly CastReport[];
   readonly dropped: readonly Dropped[];
   readonly notices: readonly Notice[];
+  /** Bytes that an interrupted conversion had left, where it was to be resumed. */
+  readonly resumed?: number | undefined;
 }
 
 /** A conversion that is decided and not begun. */
@@ -91,11 +92,14 @@ export async function planConversion(
   const allow = options.allow ?? [];
   checkAllowances(allow);
   const format = outputFormat(output, formats, options);
-  const naming = await resolveNaming(namingFor(format, options), formats, options.signal);
+  const { opened, record } = createInputRecord();
+  const wanted = namingFor(format, options);
+  const guided = { ...wanted, reference: wanted.reference && record(wanted.reference) };
+  const naming = await resolveNaming(guided, formats, options.signal);
   const plain = createContext({ ...options, naming, onNotice: collect(notices, options) });
   const context: RunContext = { ...plain, review: refuseDangerous(allow, plain.warn) };
   const open = { formats, from: options.from };
-  const { dict: loaded, reports } = await loadInputs([input].flat(), open, options, context);
+  const { dict: loaded, reports } = await loadInputs([input].flat().map(record), open, options, context);
   const path = reports.map((report) => report.path).join(" + ");
   const isRewrite =
     naming.names === format.id && !options.template && !options.select && isRewritable(format, reports);
@@ -127,7 +131,7 @@ export async function planConversion(
   const { maxShardBytes, externalData, variant } = options;
   const folderStem = keptStem([input].flat()[0]?.name ?? "");
   const layout = { maxShardBytes, externalData, variant, folderStem, formats, warn: context.warn };
-  const { template } = options;
+  const template = options.template && record(options.template);
   const request = template && { template, partial: allow.includes("partial-swap") };
   const { plan: weights, isOfModel } = request
     ? await planTemplate(dict, request, output, formats, context)
@@ -139,11 +143,7 @@ export async function planConversion(
   const result: ConvertResult = {
     input: reports[0],
     inputs: reports,
-    outputs: plan.files.map((file) => ({
-      path: output.folder.pathOf(file.name),
-      bytes: file.size,
-      tensors: file.tensorCount,
-    })),
+    outputs: reportOutputs(plan, output.folder, options.checksums ?? false, new Map()),
     plan,
     tensors: dict.tensors.size,
     bytes: plan.size,
@@ -156,7 +156,13 @@ export async function planConversion(
     result,
     async run(written) {
       await checkStorages(stored, context);
-      const finished = await runPlan(plan, output.folder, isOfModel, context);
+      const { checksums = false, resume = false } = options;
+      const journal = journalOf(output, { plan, inputs: opened, options }, resume, context);
+      const finished = await runPlan(plan, output.folder, isOfModel, context, {
+        checksums,
+        journal,
+        recount: casts.length > 0,
+      });
       try {
         losses.settle(context);
         if (options.verify && written && (template || rewrite)) await verifyPieces(plan, written, context);
@@ -166,7 +172,8 @@ export async function planConversion(
         await finished.undo();
         throw error;
       }
-      return result;
+      const outputs = reportOutputs(plan, output.folder, checksums, finished.hashes);
+      return { ...result, outputs, ...(resume ? { resumed: finished.resumed } : {}) };
     },
   };
 }

@@ -40,7 +40,9 @@ export async function looksLikeIndex(
 ): Promise<boolean> {
   if (name.endsWith(".index.json")) return true;
   const { head } = await probeSource(source, context);
-  // JSON starts with a brace, perhaps after white space; a safetensors file starts with a number.
+  // JSON starts with a brace, perhaps after white space. So may a safetensors file, by the length of its header, but
+  // that number has zeros at its end, which no JSON has.
+  if (head.subarray(0, 8).includes(0)) return false;
   return head.find((byte) => !jsonSpace.has(byte)) === 0x7b;
 }
 

@@ -45,7 +45,8 @@ export type NoticeCode =
   | "not-in-graph"
   | "kept-from-template"
   | "program-says"
-  | "assumes";
+  | "assumes"
+  | "restarted";
 
 /** How far a long call has come; `done` and `total` are bytes. */
 export interface Progress {

@@ -43,6 +43,8 @@ export interface Format {
   loadRewriter?(): Promise<FormatRewriter>;
   /** Only where weights can be put into a file that is there already. */
   loadTemplater?(): Promise<FormatTemplater>;
+  /** Only where metadata can be changed without writing the tensors anew. */
+  loadEditor?(): Promise<FormatEditor>;
   /** Only where files of the format may hold code. */
   loadScanner?(): Promise<FormatScanner>;
 }
@@ -135,4 +137,24 @@ export interface ScanFindings {
   readonly globals: readonly GlobalUse[];
   /** Why a part could not be read. */
   readonly failure: ConvertError | undefined;
+}
+
+/** Strings to set in a file's metadata, and keys to take out. */
+export interface MetadataChanges {
+  readonly set: ReadonlyMap<string, string>;
+  readonly remove: readonly string[];
+}
+
+/** Other first bytes for a file; what follows them stays, and moves where the lengths differ. */
+export interface HeadEdit {
+  readonly before: Uint8Array;
+  readonly head: Uint8Array;
+  /** As it is afterwards. */
+  readonly metadata: ReadonlyMap<string, string>;
+}
+
+/** The part that changes metadata. */
+export interface FormatEditor {
+  /** Reads the header only, and keeps its length where it can. Throws kind `usage` for a key to remove that is not there. */
+  editMetadata(source: ByteSource, changes: MetadataChanges, context: RunContext): Promise<HeadEdit>;
 }

@@ -5,6 +5,12 @@ export interface ByteSink {
   readonly name: string;
   /** Writes at a byte position; resolves once the caller may reuse `chunk`. */
   writeAt(chunk: Uint8Array, position: number): Promise<void>;
+  /** Bytes at the front that an interrupted run has left there for good; none by default. */
+  readonly start?: number | undefined;
+  /** Reads back what is there. */
+  readAt?(target: Uint8Array, position: number): Promise<void>;
+  /** Told that every byte before a position is written. */
+  reached?(position: number): void;
   /** All bytes are there: lets go of the handle, still without showing the result. */
   finish(): Promise<void>;
   /** Shows the finished bytes under their name. */
@@ -32,6 +38,19 @@ export interface OutputRequest {
   readonly files: readonly { readonly name: string; readonly size: number }[];
   /** Whether a file that is already there belongs to an earlier output of the same model, and would confuse its readers. */
   isStale(name: string): boolean;
+  readonly journal?: OutputJournal | undefined;
+}
+
+/** How a folder tells whether what an interrupted run left is the beginning of this output. */
+export interface OutputJournal {
+  /** What the output as a whole is called. */
+  readonly name: string;
+  /** The same for equal outputs only. */
+  readonly fingerprint: string;
+  /** Whether to go on from what is there, and to leave what is there after a failure. */
+  readonly resume: boolean;
+  /** Called where something is there, but not of this output, so that it is begun anew. */
+  onRestart(): void;
 }
 
 /** Where output files are made, by bare name. */
@@ -47,4 +66,6 @@ export interface OutputFolder {
   settle(): Promise<void>;
   /** Called after a failure, once all sinks are discarded: takes back what `prepare` made. */
   abandon(): Promise<void>;
+  /** Called instead after a failure from which a later run is to go on: lets go of all sinks and leaves what they have. */
+  suspend?(): Promise<void>;
 }

@@ -12,6 +12,8 @@ export interface ByteSource {
   readonly granule?: number | undefined;
   /** Set where reads of about this many bytes cost far less than smaller ones do. */
   readonly preferredBytes?: number | undefined;
+  /** Changes when the bytes do, as far as the place they lie at can tell. */
+  readonly revision?: string | undefined;
   /** CRC-32 of all the bytes where the container recorded one; whoever reads them all is to compare. */
   readonly crc32?: number | undefined;
 }

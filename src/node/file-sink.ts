@@ -1,29 +1,52 @@
-import { close, ftruncate, link, open, rename, unlink, write } from "node:fs";
+import { close, fdatasync, fstatSync, ftruncate, link, open, read, rename, unlink, write } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { ConvertError } from "../core/errors.ts";
 import type { ByteSink } from "../core/sink.ts";
 import { systemError } from "./system-errors.ts";
 
 const openAsync = promisify(open);
+const readAsync = promisify(read);
 const writeAsync = promisify(write);
 const closeAsync = promisify(close);
 const truncateAsync = promisify(ftruncate);
+const syncAsync = promisify(fdatasync);
 const linkAsync = promisify(link);
 const renameAsync = promisify(rename);
 const unlinkAsync = promisify(unlink);
 
-/** Name of a file while it is being written: hidden, and of this process alone. */
-function partName(name: string): string {
-  return `.${name}.${process.pid}.tensorferry-part`;
+/** Name of a file while it is being written: hidden. The journal keeps two runs from using it at once. */
+export function partName(name: string): string {
+  return `.${name}.tensorferry-part`;
+}
+
+/** Where a file goes, and what of it is there. */
+export interface FileTarget {
+  readonly folder: string;
+  readonly name: string;
+  readonly size: number;
+  /** Whether it may take the place of another. */
+  readonly replace: boolean;
+  /** Bytes at the front that an earlier run has left for good. */
+  readonly start: number;
+  /** Whether that run has already given it its name. */
+  readonly isShown: boolean;
+  reached(position: number): void;
+  /** Before the handle is closed: `sync` brings to the disk what was written. */
+  finishing(sync: () => Promise<void>): Promise<void>;
+  committing(): void;
+}
+
+/** A sink on disk that can also bring its bytes there for good. */
+export interface FileSink extends ByteSink {
+  sync(): Promise<void>;
+  /** Closes the file and leaves it as it is. */
+  leave(): Promise<void>;
 }
 
 /** A file that is written under a part name and appears under its own when committed. Throws kind `output`. */
-export async function createFileSink(
-  folder: string,
-  name: string,
-  size: number,
-  replace: boolean,
-): Promise<ByteSink> {
+export async function createFileSink(target: FileTarget): Promise<FileSink> {
+  const { folder, name, size, replace, start, isShown } = target;
   const path = join(folder, name);
   const part = join(folder, partName(name));
   const guard = async <T>(work: Promise<T>): Promise<T> =>
@@ -31,9 +54,9 @@ export async function createFileSink(
       throw systemError("output", path, error);
     });
 
-  const handle = await guard(openAsync(part, "w"));
+  const handle = await guard(isShown ? openAsync(path, "r+") : openAsync(part, start > 0 ? "r+" : "w+"));
   let open = true;
-  let committed = false;
+  let committed = isShown;
 
   async function closeOnce(): Promise<void> {
     if (!open) return;
@@ -53,8 +76,12 @@ export async function createFileSink(
     await unlinkAsync(part);
   }
 
+  const sync = async () => {
+    if (open) await guard(syncAsync(handle));
+  };
+
   try {
-    await guard(truncateAsync(handle, size));
+    if (fstatSync(handle).size !== size) await guard(truncateAsync(handle, size));
   } catch (error) {
     await closeOnce();
     await unlinkAsync(part).catch(() => undefined);
@@ -63,6 +90,17 @@ export async function createFileSink(
 
   return {
     name: path,
+    start,
+    async readAt(bytes, position) {
+      let done = 0;
+      while (done < bytes.length) {
+        const { bytesRead } = await guard(
+          readAsync(handle, bytes, done, bytes.length - done, position + done),
+        );
+        if (bytesRead === 0) throw new ConvertError("output", "it became shorter meanwhile", { file: part });
+        done += bytesRead;
+      }
+    },
     async writeAt(chunk, position) {
       let done = 0;
       while (done < chunk.length) {
@@ -72,9 +110,16 @@ export async function createFileSink(
         done += bytesWritten;
       }
     },
-    finish: () => guard(closeOnce()),
+    reached: target.reached,
+    sync,
+    leave: closeOnce,
+    async finish() {
+      await target.finishing(sync);
+      await guard(closeOnce());
+    },
     async commit() {
-      await guard(show());
+      target.committing();
+      if (!committed) await guard(show());
       committed = true;
     },
     async discard() {

@@ -38,6 +38,7 @@ export async function openFileSource(path: string): Promise<FileSource> {
   return {
     name: path,
     size,
+    revision: `${stats.ino}:${stats.mtimeMs}`,
     async readInto(target, offset) {
       checkRange(path, size, offset, target.length);
       await readFully(handle, path, target, offset);

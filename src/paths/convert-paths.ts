@@ -23,6 +23,8 @@ export interface ConvertPathOptions
     GuidePaths {
   /** Replace what is there already. */
   readonly force?: boolean | undefined;
+  /** How often a long conversion makes sure that `resume` can go on from where it is, in milliseconds; by default every three seconds. */
+  readonly checkpointMs?: number | undefined;
 }
 
 /** A planned conversion that holds its input open until it is run or closed. */
@@ -46,7 +48,7 @@ export async function planPaths(
     for (const { folder } of inputs) await folder.close();
     await guides.close();
   };
-  const made = resolveOutput(to, options.force ?? false);
+  const made = resolveOutput(to, options.force ?? false, options.checkpointMs);
   const output = withBeside(made, inputs, [from].flat(), to, options);
   const planned: PlannedConversion = await planConversion(inputs, output, formats, {
     ...platform,

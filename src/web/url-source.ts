@@ -50,6 +50,7 @@ export async function openUrl(
   return {
     name,
     size: identity.size,
+    revision: identity.etag ?? undefined,
     async readInto(target, offset, { signal } = {}) {
       checkRange(name, identity.size, offset, target.length);
       const known = Math.min(Math.max(head.length - offset, 0), target.length);

@@ -13,11 +13,11 @@ describe("help", () => {
     expect(bare).toEqual(asked);
     expect(bare).toMatchObject({ exit: 0, err: "" });
     expect(bare.out).toContain("Usage: tensorferry");
-    for (const name of ["convert", "inspect", "diff", "verify", "scan", "formats"])
+    for (const name of ["convert", "inspect", "diff", "verify", "edit", "scan", "formats"])
       expect(bare.out).toContain(name);
   });
 
-  test.each(["convert", "inspect", "diff", "verify", "scan", "formats"])(
+  test.each(["convert", "inspect", "diff", "verify", "edit", "scan", "formats"])(
     "of %s tells of --json and --quiet",
     async (name) => {
       const { exit, out, err } = await command([name, "--help"]);

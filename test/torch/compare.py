@@ -127,6 +127,13 @@ def check_single(job, wanted, tensors):
         check(job, "the same file as save_file's", same_file(path, reference))
 
 
+def check_edited(job):
+    """Other metadata, the same tensors in the eyes of the reference."""
+    plain, edited = (safetensors.torch.load_file(job[name]) for name in ("single", "edited"))
+    check_values(job, "edit", {name: bits(tensor) for name, tensor in plain.items()}, edited, {})
+    check(job, "edit sets one key", metadata_of(job["edited"]) == {**metadata_of(job["single"]), "note": ""})
+
+
 def check_copied(job, wanted):
     loaded = safetensors.torch.load_file(job["copied"])
     check_values(job, "--tied copy", wanted, loaded, {})
@@ -249,6 +256,7 @@ def main():
         if not job["input"].endswith(".safetensors"):
             check(job, "the same by way of a PyTorch file", split(job["again"]) == split(job["single"]))
         check_single(job, wanted, tensors)
+        check_edited(job)
         check_copied(job, wanted)
         check_shards(job, wanted, tensors)
     if not written_onnx.is_available():

@@ -13,6 +13,7 @@ export const safetensors: Format = {
   folderStem: "model",
   detect,
   loadReader: () => import("./read.ts").then((module) => module.reader),
+  loadEditor: () => import("./edit.ts").then((module) => module.editor),
   loadWriter: () => import("./write.ts").then((module) => module.writer),
 };
 

@@ -1,0 +1,105 @@
+import { encodeUtf8 } from "../bytes/utf8.ts";
+import type { RunContext } from "../core/context.ts";
+import type { OutputPlan } from "../core/plan.ts";
+import type { OutputJournal } from "../core/sink.ts";
+import type { ByteSource } from "../core/source.ts";
+import type { ModelInput } from "./open.ts";
+import type { ModelOutput } from "./plan-output.ts";
+
+/** Remembers which files are opened through inputs. */
+export interface InputRecord {
+  /** The files of each input, by name. */
+  readonly opened: readonly ReadonlyMap<string, ByteSource>[];
+  /** The same input, and what is opened through it is remembered. */
+  record(input: ModelInput): ModelInput;
+}
+
+/** A record of nothing. */
+export function createInputRecord(): InputRecord {
+  const opened: Map<string, ByteSource>[] = [];
+  return {
+    opened,
+    record(input) {
+      const files = new Map<string, ByteSource>();
+      opened.push(files);
+      const { folder } = input;
+      return {
+        ...input,
+        folder: {
+          ...folder,
+          async open(name) {
+            const source = await folder.open(name);
+            if (source) files.set(name, source);
+            return source;
+          },
+        },
+      };
+    },
+  };
+}
+
+/** Options that say how to work and not what comes out. */
+const withoutInfluence = new Set([
+  ...["signal", "limits", "bufferBytes", "jobs", "crc32", "sameBytes", "sha256", "breathe"],
+  ...["onProgress", "onNotice", "verify", "strict", "allow", "force", "resume", "checksums", "checkpointMs"],
+]);
+
+/** What equal conversions have in common. */
+export interface Undertaking {
+  readonly plan: OutputPlan;
+  /** The files of each input. */
+  readonly inputs: readonly ReadonlyMap<string, ByteSource>[];
+  readonly options: object;
+}
+
+/** What a folder has to know to go on after an interruption; `undefined` where nobody can tell whether two conversions are equal. */
+export function journalOf(
+  { name = "model" }: ModelOutput,
+  undertaking: Undertaking,
+  resume: boolean,
+  context: RunContext,
+): OutputJournal | undefined {
+  const fingerprint = fingerprintOf(undertaking, context);
+  if (fingerprint === undefined) return undefined;
+  const onRestart = () =>
+    context.warn({
+      code: "restarted",
+      message: "what an interrupted conversion left is not of this one, which begins anew",
+    });
+  return { name, fingerprint, resume, onRestart };
+}
+
+/**
+ * A hash of the input files as their places know them, of all that the plan says, and of the options. `undefined`
+ * where a place cannot tell whether its bytes have changed, or an option is a function.
+ */
+function fingerprintOf({ plan, inputs, options }: Undertaking, context: RunContext): string | undefined {
+  const influence = Object.entries(options).filter(
+    ([name, value]) => value !== undefined && !withoutInfluence.has(name),
+  );
+  const sources = inputs.flatMap((files) => [...files]);
+  if (context.sha256 === undefined || influence.some(([, value]) => typeof value === "function"))
+    return undefined;
+  if (sources.some(([, { revision }]) => revision === undefined)) return undefined;
+  const hash = context.sha256();
+  const add = (part: unknown) => hash.update(encodeUtf8(`${JSON.stringify(part, spelledOut)}\n`));
+  for (const [name, { size, revision }] of sources) add([name, size, revision]);
+  add(influence.sort(([a], [b]) => (a < b ? -1 : 1)));
+  for (const file of plan.files) {
+    add([file.name, file.size]);
+    for (const piece of file.pieces) {
+      if (piece.kind === "bytes") hash.update(piece.bytes);
+      else add(piece.kind === "payload" ? [piece.tensor, piece.source.size] : piece.size);
+    }
+  }
+  return hash.digest();
+}
+
+/** JSON has no maps, no patterns and no infinity. */
+function spelledOut(_: string, value: unknown): unknown {
+  if (value instanceof Map || value instanceof Set) return [...value];
+  if (value instanceof RegExp) return String(value);
+  // Another input, whose files are in the record.
+  if (typeof value === "object" && value !== null && "folder" in value && "name" in value) return value.name;
+  return typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
+}
