@@ -5,6 +5,7 @@ import type { TensorInspection } from "./convert/inspect-tensor.ts";
 import type { ScanOptions, ScanReport } from "./convert/scan.ts";
 import type { VerifyOptions, VerifyReport } from "./convert/verify-model.ts";
 import { builtinFormats } from "./formats/index.ts";
+import type { Config } from "./paths/config.ts";
 import {
   type ConvertPathOptions,
   convertPaths,
@@ -16,6 +17,7 @@ import {
 } from "./paths/convert-paths.ts";
 import { diffPaths } from "./paths/diff-paths.ts";
 import { type EditOptions, type EditReport, editPath } from "./paths/edit-path.ts";
+import { type JobResult, type RunJobsOptions, runJobs as runJobsOf } from "./paths/run-jobs.ts";
 import { scanPath } from "./paths/scan-path.ts";
 import { type UploadPathOptions, uploadPath } from "./paths/upload-path.ts";
 import { verifyPath } from "./paths/verify-path.ts";
@@ -24,17 +26,20 @@ import type { UploadReport } from "./upload/upload-files.ts";
 export * from "./index.ts";
 export { inputFolder } from "./node/input-folder.ts";
 export { outputFolder } from "./node/output-folder.ts";
+export { type Config, defineConfig, type Job } from "./paths/config.ts";
 export type {
   ConvertPathOptions,
   InspectPathOptions,
   PlannedPathConversion,
 } from "./paths/convert-paths.ts";
 export type { EditOptions, EditReport } from "./paths/edit-path.ts";
+export { type LoadedConfig, loadConfig } from "./paths/load-config.ts";
 export { readNameMap } from "./paths/name-map.ts";
 export { type OpenModel, type OpenPathOptions, open } from "./paths/open.ts";
 export type { NamingPathOptions } from "./paths/resolve-guides.ts";
 export { resolveInput } from "./paths/resolve-input.ts";
 export { resolveOutput } from "./paths/resolve-output.ts";
+export type { JobResult, RunJobsOptions } from "./paths/run-jobs.ts";
 export type { UploadPathOptions } from "./paths/upload-path.ts";
 export type { UploadedFile, UploadReport } from "./upload/upload-files.ts";
 
@@ -93,4 +98,9 @@ export function verify(path: string, options?: VerifyOptions): Promise<VerifyRep
 /** Changes the metadata of a safetensors file, or of shards with their index; in place where that cannot go wrong. */
 export function edit(path: string, options?: EditOptions): Promise<EditReport> {
   return editPath(path, builtinFormats, options);
+}
+
+/** Runs the conversions of a configuration one after the other, up to the first that fails. */
+export function runJobs(config: Config, options?: RunJobsOptions): Promise<readonly JobResult[]> {
+  return runJobsOf(config, builtinFormats, options);
 }

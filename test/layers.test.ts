@@ -124,6 +124,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   ],
   "core.ts": ["core", "shards", "transforms", "convert"],
   "index.ts": ["core.ts", "formats"],
+  plugin: ["core", "node.ts", "paths"],
   "node.ts": ["index.ts", "convert", "node", "upload", "paths", "formats/index.ts"],
   cli: ["core", "shards", "convert", "node.ts", "formats/index.ts"],
 };
@@ -183,9 +184,9 @@ describe("the neutral rooms run anywhere", () => {
     },
   );
 
-  test("and packages are imported by the command line, the upload and paths alone", () => {
+  test("and packages are imported by the command line, the upload, the plugin and paths alone", () => {
     const users = files.filter(({ imports }) => imports.some((name) => !/^(\.|node:)/.test(name)));
-    const allowed = ["cli", "upload", "paths"];
+    const allowed = ["cli", "upload", "paths", "plugin"];
     expect(users.filter(({ room }) => !allowed.includes(room)).map(({ path }) => path)).toEqual([]);
   });
 });

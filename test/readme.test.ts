@@ -139,6 +139,7 @@ describe("the pages are complete", () => {
       ["inspect", "docs/inspect.md"],
       ["scan", "docs/scan.md"],
       ["diff", "docs/comparing.md"],
+      ["run", "docs/pipelines.md"],
       ["edit", "docs/editing.md"],
       ["upload", "docs/upload.md"],
       ["verify", "docs/verifying.md"],

@@ -150,8 +150,8 @@ describe("the exported names are a promise", () => {
         "ScanOptions",
         "ScanReport",
         "Scratch",
-        "SpreadWriter",
         "Sha256",
+        "SpreadWriter",
         "StateDictReport",
         "StorageView",
         "TensorDict",
@@ -185,17 +185,20 @@ describe("the exported names are a promise", () => {
     expect(added(node, neutral)).toMatchInlineSnapshot(`
       [
         "convert",
+        "defineConfig",
         "diff",
         "edit",
         "inputFolder",
         "inspect",
         "inspectTensor",
+        "loadConfig",
         "open",
         "outputFolder",
         "plan",
         "readNameMap",
         "resolveInput",
         "resolveOutput",
+        "runJobs",
         "scan",
         "upload",
         "verify",
@@ -203,14 +206,19 @@ describe("the exported names are a promise", () => {
     `);
     expect(typesOf("node.ts")).toMatchInlineSnapshot(`
       [
+        "Config",
         "ConvertPathOptions",
         "EditOptions",
         "EditReport",
         "InspectPathOptions",
+        "Job",
+        "JobResult",
+        "LoadedConfig",
         "NamingPathOptions",
         "OpenModel",
         "OpenPathOptions",
         "PlannedPathConversion",
+        "RunJobsOptions",
         "UploadPathOptions",
         "UploadReport",
         "UploadedFile",
@@ -233,6 +241,7 @@ describe("the package", () => {
         "cli-progress": "3.12.0",
         "commander": "14.0.3",
         "picocolors": "1.1.1",
+        "unplugin": "3.7.0",
         "yaml": "2.9.1",
       }
     `);
@@ -255,6 +264,8 @@ describe("the package", () => {
         "./safetensors",
         "./pytorch",
         "./onnx",
+        "./plugin",
+        "./client",
         "./package.json",
       ]
     `);

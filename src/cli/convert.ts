@@ -133,7 +133,8 @@ function report(
   else if (!flags.quiet) console.out(textReport(result, seconds, console));
 }
 
-function jsonReport(result: ConvertResult, seconds: number | undefined): object {
+/** The keys that docs/convert.md lists. */
+export function jsonReport(result: ConvertResult, seconds: number | undefined): object {
   const { input, inputs, outputs, tensors, bytes, casts, dropped, notices, resumed } = result;
   return {
     input,
@@ -149,7 +150,8 @@ function jsonReport(result: ConvertResult, seconds: number | undefined): object 
   };
 }
 
-function textReport(result: ConvertResult, seconds: number | undefined, console: Console): string {
+/** A table of the files, and a line; without `seconds` it was a dry run. */
+export function textReport(result: ConvertResult, seconds: number | undefined, console: Console): string {
   const rows = result.outputs.map(({ path, bytes, tensors }) => [
     printable(path),
     tensors === 0 ? "" : String(tensors),

@@ -3,6 +3,7 @@ import type { Shell } from "./completion.ts";
 import type { Console } from "./console.ts";
 import type { ConvertFlags } from "./convert.ts";
 import type { InspectFlags } from "./inspect.ts";
+import type { JobFlags } from "./jobs.ts";
 import { addModelCommands } from "./model-commands.ts";
 import { collect } from "./options.ts";
 import type { ScanFlags } from "./scan.ts";
@@ -39,6 +40,13 @@ Examples:
   tensorferry upload model.pth owner/name --to safetensors  converted while it is sent
   tensorferry upload hf://owner/name owner/name --to safetensors --pr
                                                             safetensors beside the pickles of a repository
+`;
+
+const runExamples = `
+Examples:
+  tensorferry run                                           all jobs of tensorferry.config.{ts,js,json}
+  tensorferry run encoder decoder --force                   two of them, replacing what is there
+  tensorferry run --list
 `;
 
 const scanExamples = `
@@ -181,6 +189,23 @@ export function buildProgram(
     });
 
   addModelCommands(program, console, signal, finish);
+
+  program
+    .command("run")
+    .description("run conversions that a tensorferry.config.{ts,js,json} describes")
+    .argument("[jobs...]", "which; all by default")
+    .option("--config <path>", "the configuration, or its folder (default: here)")
+    .option("--list", "list the jobs and run none")
+    .option("--force", "replace what is there already")
+    .option("--dry-run", "print the plans and write nothing")
+    .option("--json", "one JSON document on standard output")
+    .option("--quiet", "print errors only")
+    .option("--no-progress", "no progress line")
+    .addHelpText("after", runExamples)
+    .action(async (names: readonly string[], flags: JobFlags) => {
+      const { jobsCommand } = await import("./jobs.ts");
+      await jobsCommand(names, flags, console, signal);
+    });
 
   program
     .command("scan")

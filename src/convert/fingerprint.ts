@@ -89,7 +89,12 @@ function fingerprintOf({ plan, inputs, options }: Undertaking, context: RunConte
     add([file.name, file.size]);
     for (const piece of file.pieces) {
       if (piece.kind === "bytes") hash.update(piece.bytes);
-      else add(piece.kind === "payload" ? [piece.tensor, piece.source.size] : piece.size);
+      else
+        add(
+          piece.kind === "payload"
+            ? [piece.tensor, piece.source.size, piece.source.revision ?? null]
+            : piece.size,
+        );
     }
   }
   return hash.digest();
