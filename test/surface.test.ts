@@ -251,7 +251,9 @@ describe("the package", () => {
 
   test("pins every version", () => {
     const versions = Object.values({ ...manifest.dependencies, ...manifest.devDependencies });
-    expect(versions.filter((version) => !/^\d+\.\d+\.\d+$/.test(String(version)))).toEqual([]);
+    expect(versions.filter((version) => !/^(npm:@[\w/-]+@)?\d+\.\d+\.\d+$/.test(String(version)))).toEqual(
+      [],
+    );
   });
 
   test("is ESM without side effects, and has these entries", () => {
