@@ -9,7 +9,6 @@ export type { CastReport, Dropped } from "./convert/decide-tensors.ts";
 export { type DiffOptions, type DiffReport, diffModels, type TensorDifference } from "./convert/diff.ts";
 export {
   type DTypeReport,
-  type InspectOptions,
   type InspectReport,
   inspectModel,
   type StateDictReport,
@@ -22,6 +21,7 @@ export { type ModuleNode, moduleTree } from "./convert/module-tree.ts";
 export type { Histogram } from "./convert/moments.ts";
 export type { ModelInput } from "./convert/open.ts";
 export { type OpenedModel, openModel } from "./convert/open-model.ts";
+export type { InspectOptions } from "./convert/open-to-look.ts";
 export { type ModelOutput, type NamedPlan, type OutputLayout, planOutput } from "./convert/plan-output.ts";
 export type { Problem, ProblemCode } from "./convert/problems.ts";
 export type { OutputReport } from "./convert/report-outputs.ts";

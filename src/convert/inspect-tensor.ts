@@ -1,15 +1,12 @@
-import { createContext, type Notice } from "../core/context.ts";
+import type { Notice } from "../core/context.ts";
 import type { TensorDict } from "../core/dict.ts";
 import { ConvertError } from "../core/errors.ts";
 import type { Format } from "../core/format.ts";
 import type { LazyTensor } from "../core/tensor.ts";
 import { chooseStateDict } from "./choose-state-dict.ts";
-import type { InspectOptions } from "./inspect.ts";
-import { resolveNaming } from "./naming.ts";
 import type { ModelInput } from "./open.ts";
-import { openModel } from "./open-model.ts";
+import { type InspectOptions, openToLook } from "./open-to-look.ts";
 import { type TensorValues, tensorValues } from "./tensor-values.ts";
-import { noteGlobals } from "./unsafe.ts";
 
 /** One tensor of a file, with its values summed up. */
 export interface TensorInspection {
@@ -26,17 +23,7 @@ export async function inspectModelTensor(
   formats: readonly Format[],
   options: InspectOptions = {},
 ): Promise<TensorInspection> {
-  const notices: Notice[] = [];
-  const plain = createContext({
-    ...options,
-    naming: await resolveNaming(options.naming ?? {}, formats, options.signal),
-    onNotice(notice) {
-      notices.push(notice);
-      options.onNotice?.(notice);
-    },
-  });
-  const context = { ...plain, review: noteGlobals(plain.warn) };
-  const model = await openModel(input, { formats, from: options.from }, context);
+  const { model, context, notices } = await openToLook(input, formats, options);
   const dict = chooseStateDict(model.checkpoint, options.select, model.name, context).load();
   const values = await tensorValues(name, find(dict, name, model.name), context);
   return { path: model.name, format: model.format, tensor: { name, ...values }, notices };

@@ -1,14 +1,12 @@
-import { type ContextOptions, createContext, type Notice } from "../core/context.ts";
+import type { Notice } from "../core/context.ts";
 import type { Leftover, TensorDict } from "../core/dict.ts";
 import { type DType, elementCount } from "../core/dtype.ts";
 import type { Format } from "../core/format.ts";
 import type { GraphReport } from "../core/graph-report.ts";
 import { tiedTo } from "../transforms/tied.ts";
 import { chooseStateDict, isAmbiguous } from "./choose-state-dict.ts";
-import { type NamingOptions, resolveNaming } from "./naming.ts";
 import type { ModelInput, Traffic } from "./open.ts";
-import { openModel } from "./open-model.ts";
-import { noteGlobals } from "./unsafe.ts";
+import { type InspectOptions, openToLook } from "./open-to-look.ts";
 
 /** One tensor of a report. */
 export interface TensorReport {
@@ -60,31 +58,13 @@ export interface InspectReport {
   readonly notices: readonly Notice[];
 }
 
-/** What may be asked of a report. */
-export interface InspectOptions extends Omit<ContextOptions, "naming"> {
-  /** How tensors are to be called whose file has names and layouts of its own. */
-  readonly naming?: NamingOptions | undefined;
-  readonly from?: string | undefined;
-  readonly select?: string | undefined;
-}
-
 /** Reads headers and lists what is there. A checkpoint of several state dicts lists those instead of failing. */
 export async function inspectModel(
   input: ModelInput,
   formats: readonly Format[],
   options: InspectOptions = {},
 ): Promise<InspectReport> {
-  const notices: Notice[] = [];
-  const plain = createContext({
-    ...options,
-    naming: await resolveNaming(options.naming ?? {}, formats, options.signal),
-    onNotice(notice) {
-      notices.push(notice);
-      options.onNotice?.(notice);
-    },
-  });
-  const context = { ...plain, review: noteGlobals(plain.warn) };
-  const model = await openModel(input, { formats, from: options.from }, context);
+  const { model, context, notices } = await openToLook(input, formats, options);
   const { candidates, container, graph } = model.checkpoint;
   const head = {
     path: model.name,

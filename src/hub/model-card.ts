@@ -21,7 +21,7 @@ export function modelCard(facts: CardFacts): string {
   const front = [
     "---",
     "# license: which one? See https://huggingface.co/docs/hub/repositories-licenses",
-    ...libraryOf(config, adapter).map((name) => `library_name: ${name}`),
+    ...frameworkOf(config, adapter).map((name) => `library_name: ${name}`),
     ...(base === undefined ? [] : [`base_model: ${JSON.stringify(base)}`]),
     "tags:",
     "- safetensors",
@@ -43,7 +43,7 @@ export function modelCard(facts: CardFacts): string {
 }
 
 /** The Hub takes a library from the card, and not from the configuration any more. */
-function libraryOf(
+function frameworkOf(
   config: Readonly<Record<string, unknown>>,
   adapter: Readonly<Record<string, unknown>>,
 ): readonly string[] {

@@ -5,9 +5,10 @@ import {
   type PlannedConversion,
   planConversion,
 } from "../convert/convert.ts";
-import { type InspectOptions, type InspectReport, inspectModel } from "../convert/inspect.ts";
+import { type InspectReport, inspectModel } from "../convert/inspect.ts";
 import { inspectModelTensor, type TensorInspection } from "../convert/inspect-tensor.ts";
 import type { ModelInput } from "../convert/open.ts";
+import type { InspectOptions } from "../convert/open-to-look.ts";
 import type { Format } from "../core/format.ts";
 import { inputFolder } from "../node/input-folder.ts";
 import { platform } from "../node/platform.ts";
