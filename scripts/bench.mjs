@@ -76,7 +76,7 @@ const cp = (input) => ({
   name: "cp --reflink=never",
   command: (output) => ["cp", "--reflink=never", input, output],
 });
-const ferryTo = (extension, input, name) => ({
+const ferryTo = (extension, input, name, ...options) => ({
   name,
   command: (output) => [
     process.execPath,
@@ -85,9 +85,10 @@ const ferryTo = (extension, input, name) => ({
     input,
     join(output, `model.${extension}`),
     "--quiet",
+    ...options,
   ],
 });
-const ferry = (input, name = "tensorferry") => ferryTo("safetensors", input, name);
+const ferry = (input, name = "tensorferry", ...options) => ferryTo("safetensors", input, name, ...options);
 const shards = (input) => ({
   name: "tensorferry, shards of 500 MB",
   command: (output) => [
@@ -206,4 +207,9 @@ const cases = {
 };
 
 const chosen = process.argv.slice(2);
+for (const name of chosen) {
+  if (Object.hasOwn(cases, name)) continue;
+  console.error(`there is no case '${name}'; there are: ${Object.keys(cases).join(" ")}`);
+  process.exit(2);
+}
 for (const name of chosen.length > 0 ? chosen : Object.keys(cases)) cases[name]();
