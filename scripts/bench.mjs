@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 const here = fileURLToPath(new URL(".", import.meta.url));
 const python = process.env.TENSORFERRY_PYTHON ?? "python3";
 const folder = process.env.TENSORFERRY_BENCH_DIR ?? join(here, "..", ".bench");
-const cli = join(here, "..", "dist", "cli", "main.js");
+const cli = join(here, "..", "dist", "bin", "tensorferry.js");
 const rounds = Number(process.env.TENSORFERRY_BENCH_ROUNDS ?? 5);
 
 function checkpoint(name, extension = "pth") {

@@ -13,10 +13,14 @@ const pc = picocolors.createColors(process.stdout.isTTY === true && !process.env
 /** Runs one command of the built command line in the checkout; ends the demo where it fails. */
 function tensorferry(...words) {
   console.log(`\n${pc.bold(`$ tensorferry ${words.join(" ")}`)}`);
-  const { status, stdout, stderr, error } = spawnSync(process.execPath, ["dist/cli/main.js", ...words], {
-    cwd: root,
-    encoding: "utf8",
-  });
+  const { status, stdout, stderr, error } = spawnSync(
+    process.execPath,
+    ["dist/bin/tensorferry.js", ...words],
+    {
+      cwd: root,
+      encoding: "utf8",
+    },
+  );
   if (stderr) process.stderr.write(stderr);
   if (status === 0) return stdout;
   console.error(`the demo failed: tensorferry ended with ${error?.message ?? `exit code ${status}`}`);

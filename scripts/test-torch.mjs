@@ -19,7 +19,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const cli = join(root, "dist", "cli", "main.js");
+const cli = join(root, "dist", "bin", "tensorferry.js");
 const python = process.env.TENSORFERRY_PYTHON ?? "python3";
 const [count = "40", seed = "1"] = process.argv.slice(2);
 

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
 /** The command line as a user gets it; call `buildOnce` first. */
-export const builtCli: string = `${root}dist/cli/main.js`;
+export const builtCli: string = `${root}dist/bin/tensorferry.js`;
 
 /** Brings `dist` up to date, so that what is tested is what stands in `src`. */
 export function buildOnce(): void {
