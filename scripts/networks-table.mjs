@@ -1,0 +1,79 @@
+const kinds = [
+  ["classification", "Classification, torchvision"],
+  ["segmentation", "Segmentation, torchvision"],
+  ["detection", "Detection, torchvision"],
+  ["transformers", "transformers"],
+];
+const ways = ["traced", "scripted"];
+
+/** The page about networks, from results of test-networks.mjs. */
+export function networksTable(results) {
+  const sections = kinds.map(([kind, title]) =>
+    section(
+      title,
+      results.filter((own) => own.kind === kind),
+    ),
+  );
+  const releases = [...new Set(results.map(({ torch }) => torch).filter(Boolean))].sort();
+  return `# Networks that compile
+
+Made by \`scripts/test-networks.mjs\` with torch ${releases.join(" and ")}: the packages' own classes with random weights are saved as
+TorchScript, compiled with \`tensorferry convert\`, and run in ONNX Runtime with the input that torch was given.
+*Difference* is the largest of all outputs, as a part of the largest element of its output; up to 2e-4 passes. *Seconds* are of the whole
+command, *torch* those of \`torch.onnx.export\` (the exporter of TorchScript, opset 17) alone, without starting Python; both ran on a machine that
+did other work. *Memory* is the peak of the process.
+
+${summary(results)}
+${sections.filter(Boolean).join("\n")}`;
+}
+
+function summary(results) {
+  const rows = kinds.flatMap(([kind, title]) =>
+    ways.map((way) => {
+      const own = results.filter((result) => result.kind === kind && result.way === way && !result.isTorch);
+      if (own.length === 0) return undefined;
+      const passed = own.filter(({ passes }) => passes);
+      const both = passed.filter((result) => typeof result.export === "number");
+      const faster = both.filter((result) => result.seconds <= result.export).length;
+      const exporter = own.filter((result) => typeof result.export !== "number").length;
+      const peak = Math.max(0, ...passed.map((result) => result.peak));
+      const share = ((100 * passed.length) / own.length).toFixed(0);
+      return `| ${title}, ${way} | ${passed.length} of ${own.length} (${share} %) | ${faster} of ${both.length} | ${exporter} | ${peak.toFixed(0)} MiB |`;
+    }),
+  );
+  return `| networks | pass | faster than torch's exporter | torch's exporter fails | most memory |
+|---|---|---|---|---|
+${rows.filter(Boolean).join("\n")}
+`;
+}
+
+function section(title, results) {
+  if (results.length === 0) return undefined;
+  const passed = results.filter(({ passes }) => passes).sort(byName);
+  const failed = results.filter(({ passes }) => !passes).sort(byName);
+  const rows = passed.map(({ name, way, parameters, worst, seconds, peak, export: other }) => {
+    const theirs = typeof other === "number" ? other.toFixed(1) : "fails";
+    const millions = (parameters / 1e6).toFixed(1);
+    return `| ${shown(name)} | ${way} | ${millions} | ${worst.toExponential(1)} | ${seconds.toFixed(1)} | ${theirs} | ${peak.toFixed(0)} |`;
+  });
+  const table = `| network | saved | million weights | difference | seconds | torch | MiB |
+|---|---|---|---|---|---|---|
+${rows.join("\n")}
+`;
+  const list = failed.map(({ name, way, reason, isTorch }) => {
+    const who = isTorch ? "torch does not save it: " : "";
+    return `- ${shown(name)}, ${way}: ${who}${plain(reason)}`;
+  });
+  const refusals = failed.length === 0 ? "" : `\nNot:\n\n${list.join("\n")}\n`;
+  return `## ${title}\n\n${rows.length === 0 ? "" : table}${refusals}`;
+}
+
+const byName = (a, b) => (a.name === b.name ? (a.way < b.way ? 1 : -1) : a.name < b.name ? -1 : 1);
+
+const shown = (name) => name.replace(/^transformers-/, "");
+
+/** The first of several reasons on one line; long ones are cut. */
+function plain(reason) {
+  const line = (reason ?? "").split("\n")[0].replaceAll("|", "\\|").replaceAll("<", "\\<");
+  return line.length > 240 ? `${line.slice(0, 240)} …` : line;
+}
