@@ -11,6 +11,9 @@ import { openTensor } from "./open-tensor.ts";
 /** A name with the tensor under it. */
 export type NamedTensor = readonly [name: string, tensor: LazyTensor];
 
+/** Lists within lists; real ones are one or two deep. */
+const maxDepth = 64;
+
 /**
  * The tensors that a value of a state dict comes to: one as a rule, none where it is no tensor, several where it is
  * quantized or a list. A weight is never passed over in silence: what torch would rebuild as a tensor is read or
@@ -28,6 +31,13 @@ export function openValue(
   const sparse = asSparse(value);
   if (sparse) return [[name, densified(name, sparse, file, context)]];
   const items = tensorItems(value);
+  if (items && within.length > maxDepth) {
+    throw new ConvertError("unsupported", `"${name}" nests lists of tensors more than ${maxDepth} deep`, {
+      file,
+      tensor: name,
+      hint: "name these tensors in a dict, and save that",
+    });
+  }
   if (items && within.includes(value)) return [];
   if (items) {
     const path = [...within, value];

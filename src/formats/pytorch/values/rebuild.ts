@@ -14,7 +14,7 @@ import {
   sizesOf,
   type TorchTensor,
 } from "./torch-values.ts";
-import { bitsType } from "./unread-tensors.ts";
+import { unreadType } from "./unread-tensors.ts";
 
 /**
  * The calls that make tensors, by module and name, with what they come to. Only these are understood; the match is
@@ -26,7 +26,9 @@ const rebuilders: Readonly<
   "torch._utils _rebuild_tensor": (args, fail) => rebuildTensor(args, undefined, undefined, fail),
   "torch._utils _rebuild_tensor_v2": (args, fail) => rebuildTensor(args, undefined, args[6], fail),
   "torch._utils _rebuild_tensor_v3": (args, fail) =>
-    bitsType(args[6]) === undefined ? rebuildTensor(args, dtypeOf(args[6], fail), args[7], fail) : undefined,
+    unreadType(args[6]) === undefined
+      ? rebuildTensor(args, dtypeOf(args[6], fail), args[7], fail)
+      : undefined,
   "torch._utils _rebuild_parameter": innerTensor,
   "torch._utils _rebuild_parameter_with_state": innerTensor,
   "torch._utils _rebuild_qtensor": rebuildQuantized,
@@ -125,10 +127,9 @@ function lazyBits(flags: PickleDict, fail: Fail): LazyBits {
 }
 
 function dtypeOf(value: PickleValue | undefined, fail: Fail): TorchDType {
-  if (!isKind(value, "global") || value.module !== "torch") return fail("is given no dtype");
-  return (
-    torchDTypeByName.get(value.name) ?? fail(`is given the dtype torch.${value.name}, which is not known`)
-  );
+  const dtype =
+    isKind(value, "global") && value.module === "torch" ? torchDTypeByName.get(value.name) : undefined;
+  return dtype ?? fail("is given no dtype");
 }
 
 /** Parameters wrap a tensor; what they add (gradient flag, hooks, attributes) is no weight. */

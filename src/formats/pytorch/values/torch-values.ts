@@ -58,12 +58,17 @@ export function host(value: HostValue): PickleHost {
 
 /** The tensor that a value is, if it is one, in whatever way its release of torch put it. */
 export function asTensor(value: PickleValue | undefined): TorchTensor | undefined {
-  if (isKind(value, "call")) return tensorOfFirstReleases(value);
-  if (!isKind(value, "host")) return undefined;
-  // Parameters of 0.2 and 0.3 carry their data in BUILD: (data, grad, hooks, requires_grad, volatile).
-  if (isKind(value.state, "tuple") && value.state.items.length === 5) return asTensor(value.state.items[0]);
-  const inner = value.value as HostValue;
+  const stored = dataOf(value);
+  if (isKind(stored, "call")) return tensorOfFirstReleases(stored);
+  if (!isKind(stored, "host")) return undefined;
+  const inner = stored.value as HostValue;
   return inner.type === "tensor" ? inner : undefined;
+}
+
+/** Parameters of 0.2 and 0.3 carry their data in BUILD: (data, grad, hooks, requires_grad, volatile). */
+function dataOf(value: PickleValue | undefined): PickleValue | undefined {
+  const state = isKind(value, "host") ? value.state : undefined;
+  return isKind(state, "tuple") && state.items.length === 5 ? state.items[0] : value;
 }
 
 /** Releases before 0.2 made an empty tensor and set it by BUILD: (storage, offset, size, strides). */
@@ -85,9 +90,9 @@ const maxRank = 1000;
 /** Sizes or strides, which come as a tuple, a list, or `torch.Size(tuple)`; `undefined` for anything else. */
 export function sizesOf(value: PickleValue | undefined): readonly number[] | undefined {
   if (isKind(value, "call")) {
-    return isGlobal(value.callable, "torch", "Size") && isKind(value.args, "tuple")
-      ? sizesOf(value.args.items[0])
-      : undefined;
+    const isSize = isGlobal(value.callable, "torch", "Size") && isKind(value.args, "tuple");
+    const inner = isSize ? value.args.items[0] : undefined;
+    return isKind(inner, "call") ? undefined : sizesOf(inner);
   }
   if (!isKind(value, "tuple") && !isKind(value, "list")) return undefined;
   const items: readonly PickleValue[] = value.items;
