@@ -40,6 +40,11 @@ const files: Readonly<Record<string, readonly string[]>> = {
   "`torch.export` archive": ["pytorch/more/packages/torch-2.13/export-small.pt2"],
   "`torch.package` archive": ["pytorch/more/packages/torch-2.13/package-state-dict.pt"],
   "folder of `torch.distributed.checkpoint`": ["pytorch/more/folders/torch-2.13/distributed/.metadata"],
+  // Laid out by hand from weights that are known, as DeepSpeed's sources do it.
+  "folder of a DeepSpeed step": [
+    "pytorch/more/zero/by-hand/zero-2/mp_rank_00_model_states.pt",
+    "pytorch/more/zero/by-hand/zero-3/zero_pp_rank_0_mp_rank_00_model_states.pt",
+  ],
   ONNX: ["onnx/models/homes.onnx"],
   "bare pickle": ["pytorch/more/pickles/torch-2.13/checkpoint.pkl"],
 };

@@ -66,6 +66,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "bytes",
     "core",
     "containers",
+    "strides",
     "formats/pytorch/values",
     "formats/pytorch/tensors",
     "formats/pytorch/objects",

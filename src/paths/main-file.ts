@@ -19,8 +19,10 @@ const preferences: readonly ((name: string) => boolean)[] = [
   (name) => isIndexName(name, ".bin"),
   (name) => name === distributedMetadata,
   (name) => name.endsWith(".bin"),
-  // DeepSpeed: the model of its one model-parallel rank; the files of the optimizer lie beside it.
+  // DeepSpeed: the model of its one model-parallel rank, in ZeRO stage 3 that of the first of its ranks; their reader finds
+  // the files of the other ranks, and those of the optimizer.
   (name) => /^mp_rank_\d+_model_states\.pt$/.test(name),
+  (name) => /^zero_pp_rank_0_mp_rank_\d+_model_states\.pt$/.test(name),
   (name) => /\.(pth|pt|ckpt)$/.test(name),
   (name) => name.endsWith(".onnx"),
 ];
@@ -72,7 +74,7 @@ function refuseChoice(found: readonly string[], folder: string): never {
       `the folder holds ${found.length} parts of a model, one of each rank`,
       {
         file: folder,
-        hint: "put them together first: zero_to_fp32.py, which DeepSpeed leaves beside them, does so for ZeRO",
+        hint: "put them together first, with the program that trained it",
       },
     );
   }

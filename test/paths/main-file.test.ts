@@ -30,8 +30,13 @@ describe("the file that stands for a folder of training", () => {
     expect(chosen("mp_rank_00_model_states.pt", ...optimizers)).toBe("mp_rank_00_model_states.pt");
   });
 
-  test("is refused where every file is the part of a rank", () => {
+  test("is the first rank's in ZeRO stage 3, whose reader finds the others", () => {
     const parts = [0, 1].map((rank) => `zero_pp_rank_${rank}_mp_rank_00_model_states.pt`);
+    expect(chosen(...parts)).toBe("zero_pp_rank_0_mp_rank_00_model_states.pt");
+  });
+
+  test("is refused where every file is the part of a rank", () => {
+    const parts = [0, 1].map((rank) => `zero_pp_rank_0_mp_rank_0${rank}_model_states.pt`);
     expect(() => chosen(...parts)).toThrow("2 parts of a model");
     expect(() => chosen("mp_rank_00_model_states.pt", "mp_rank_01_model_states.pt")).toThrow(
       "2 parts of a model",

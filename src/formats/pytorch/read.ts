@@ -29,5 +29,5 @@ async function readAny(source: ByteSource, folder: InputFolder, context: PickleC
   if (isLegacy(head)) return (await import("./legacy/read-legacy.ts")).readLegacy(source, context);
   if (isTar(head)) return (await import("./legacy/read-tar.ts")).readTar(source, context);
   if (isPickle(head)) return (await import("./legacy/read-pickle.ts")).readBarePickle(source, context);
-  return (await import("./read-zip.ts")).readZip(source, context);
+  return (await import("./read-zip.ts")).readZip(source, folder, context);
 }

@@ -28,7 +28,7 @@ export function refuseParts(
       `"${path}" is one rank's part of the weights, in DeepSpeed's flat form`,
       {
         file,
-        hint: "convert the mp_rank_00_model_states.pt beside it, or what zero_to_fp32.py makes of the folder",
+        hint: "give the path of the folder, or of the file of rank 0 in it that ends in model_states.pt",
       },
     );
   }
@@ -50,7 +50,7 @@ function refuseEmptied(tensors: ReadonlyMap<string, LazyTensor>, root: PickleVal
         {
           file,
           tensor: String(name),
-          hint: "run zero_to_fp32.py, which DeepSpeed puts into the folder, and convert what it writes",
+          hint: "bring the files of all ranks into one folder, those that end in optim_states.pt too, and give its path",
         },
       );
     }
