@@ -7,9 +7,10 @@ import { version } from "./version.ts";
 /** Runs the words of a command line and gives the exit code; never throws, and never ends the process. */
 export async function run(argv: readonly string[], console: Console, signal: AbortSignal): Promise<number> {
   let exit = 0;
-  const program = buildProgram(version(), console, signal, (code) => {
+  const finish = (code: number) => {
     exit = code;
-  });
+  };
+  const program = buildProgram(version(), { console, signal, finish });
   if (argv.length === 0) {
     console.out(program.helpInformation());
     return 0;

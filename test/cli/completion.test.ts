@@ -118,7 +118,11 @@ describe("the script of every shell", () => {
   test.each(shells)("for %s has every command and option", async (shell) => {
     const { out } = await command(["completion", shell]);
     const stop = new AbortController().signal;
-    const program = buildProgram("0.0.0", recordingConsole(), stop, () => undefined);
+    const program = buildProgram("0.0.0", {
+      console: recordingConsole(),
+      signal: stop,
+      finish: () => undefined,
+    });
     const commands = completedCommands(program);
     expect(commands.length).toBeGreaterThan(5);
     for (const { name, options } of commands) {
