@@ -1,10 +1,6 @@
 /** The library without built-in formats: a caller hands in those it wants, and nothing else is loaded. */
-export {
-  type ConvertOptions,
-  type ConvertResult,
-  type PlannedConversion,
-  planConversion,
-} from "./convert/convert.ts";
+export type { ConvertOptions, ConvertResult, PlannedConversion } from "./convert/conversion.ts";
+export { planConversion } from "./convert/convert.ts";
 export type { CastReport, Dropped } from "./convert/decide-tensors.ts";
 export { type DiffOptions, type DiffReport, diffModels, type TensorDifference } from "./convert/diff.ts";
 export {

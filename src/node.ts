@@ -1,4 +1,4 @@
-import type { ConvertResult } from "./convert/convert.ts";
+import type { ConvertResult } from "./convert/conversion.ts";
 import type { DiffOptions, DiffReport } from "./convert/diff.ts";
 import type { InspectReport } from "./convert/inspect.ts";
 import type { TensorInspection } from "./convert/inspect-tensor.ts";

@@ -1,4 +1,4 @@
-import type { ConvertResult } from "../convert/convert.ts";
+import type { ConvertResult } from "../convert/conversion.ts";
 import { formatBytes } from "../core/words.ts";
 import { plan, readNameMap } from "../node.ts";
 import { type Console, printable } from "./console.ts";

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import type { ConvertOptions } from "../convert/convert.ts";
+import type { ConvertOptions } from "../convert/conversion.ts";
 import { ConvertError } from "../core/errors.ts";
 import { parsePairs } from "./options.ts";
 

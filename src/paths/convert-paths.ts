@@ -1,10 +1,6 @@
 import { dirname } from "node:path";
-import {
-  type ConvertOptions,
-  type ConvertResult,
-  type PlannedConversion,
-  planConversion,
-} from "../convert/convert.ts";
+import type { ConvertOptions, ConvertResult, PlannedConversion } from "../convert/conversion.ts";
+import { planConversion } from "../convert/convert.ts";
 import { type InspectReport, inspectModel } from "../convert/inspect.ts";
 import { inspectModelTensor, type TensorInspection } from "../convert/inspect-tensor.ts";
 import type { ModelInput } from "../convert/open.ts";

@@ -1,5 +1,5 @@
 import { isAbsolute, join } from "node:path";
-import type { ConvertResult } from "../convert/convert.ts";
+import type { ConvertResult } from "../convert/conversion.ts";
 import type { ContextOptions } from "../core/context.ts";
 import { ConvertError } from "../core/errors.ts";
 import type { Format } from "../core/format.ts";

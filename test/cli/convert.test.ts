@@ -2,7 +2,7 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFi
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { reportNotices } from "../../src/cli/notices.ts";
-import type { ConvertResult } from "../../src/convert/convert.ts";
+import type { ConvertResult } from "../../src/convert/conversion.ts";
 import type { Notice } from "../../src/core/context.ts";
 import { command, commandJson, samples } from "../support/command.ts";
 import { recordingConsole } from "../support/console.ts";

@@ -14,7 +14,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import type { ConvertOptions } from "../../src/convert/convert.ts";
+import type { ConvertOptions } from "../../src/convert/conversion.ts";
 import type { ByteSink, OutputFolder } from "../../src/core/sink.ts";
 import {
   builtinFormats,

@@ -1,4 +1,5 @@
-import { type ConvertOptions, type ConvertResult, planConversion } from "../../src/convert/convert.ts";
+import type { ConvertOptions, ConvertResult } from "../../src/convert/conversion.ts";
+import { planConversion } from "../../src/convert/convert.ts";
 import type { ModelInput } from "../../src/convert/open.ts";
 import type { OutputFolder } from "../../src/core/sink.ts";
 import { bytesSource } from "../../src/core/source.ts";
