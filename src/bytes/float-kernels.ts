@@ -1,4 +1,4 @@
-// Made by scripts/float-kernels.mjs from scripts/kernels/float-kernels.wat; do not edit.
+// Made by scripts/kernels.mjs from scripts/kernels/float-kernels.wat; do not edit.
 
 /** A WebAssembly module of 2034 bytes in base64: casts between float32 and the 16-bit types. */
 export const floatKernels =

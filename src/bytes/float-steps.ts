@@ -1,6 +1,7 @@
 import { floatKernels } from "./float-kernels.ts";
 import { type CastTable, narrowTable, upperHalfTable, wideningTable } from "./float-tables.ts";
 import { type FloatType, floatBytes, hasInfinity, isNarrow, type NarrowFloat } from "./floats.ts";
+import { instantiate } from "./instantiate.ts";
 
 /** Numbers that one block takes: few enough to stay in a processor's cache from step to step. */
 export const blockElements = 8192;
@@ -57,16 +58,11 @@ function region(buffer: ArrayBuffer, index: number): Region {
   };
 }
 
-/** `undefined` where a platform has no WebAssembly, has no vectors in it, or forbids it, as pages may. */
 function compileKernels(): { readonly buffer: ArrayBuffer; readonly kernels: Kernels } | undefined {
-  try {
-    const bytes = Uint8Array.from(atob(floatKernels), (character) => character.charCodeAt(0));
-    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes));
-    const memory = exports["memory"] as WebAssembly.Memory;
-    return { buffer: memory.buffer as ArrayBuffer, kernels: exports as unknown as Kernels };
-  } catch {
-    return undefined;
-  }
+  const exports = instantiate(floatKernels);
+  if (exports === undefined) return undefined;
+  const memory = exports["memory"] as WebAssembly.Memory;
+  return { buffer: memory.buffer as ArrayBuffer, kernels: exports as unknown as Kernels };
 }
 
 /** The four pairs that most conversions are about. */

@@ -9,8 +9,10 @@ const maxSpanBytes = 1024 * 1024;
 const cheapGapBytes = 12 * 1024;
 /** A read that is worth its call, and short enough to be made at once (see "small reads" in docs/architecture.md). */
 const runBytes = 16 * 1024;
-/** Runs gathered before they are spread: they have to stay in a processor's second cache. */
-const batchBytes = 512 * 1024;
+/** The longest span of which one read takes many, side by side. */
+const joinedSpanBytes = 32 * 1024;
+/** Runs gathered before they are spread: few enough to stay in a cache, and enough for columns of 256 bytes. */
+const batchBytes = 1024 * 1024;
 
 /**
  * Fills `target` with the elements of a box whose first lies at byte `start` of `storage`. The smallest strides make
@@ -103,6 +105,12 @@ function planBox(sorted: readonly Axis[], itemBytes: number): BoxPlan {
   if (near === undefined || long.includes(near) || long.length === sorted.length) {
     const batch = planBatch(sorted[long.length], lengthOf(long, itemBytes));
     return { inner: long, cut: undefined, cutSteps: 1, batch, outer: sorted.slice(long.length + 1) };
+  }
+  const longBytes = lengthOf(long, itemBytes);
+  // One read covers many of them, so there is no use in reading shorter ones twice.
+  if (longBytes <= joinedSpanBytes && near.from - longBytes <= cheapGapBytes) {
+    const outer = without(sorted, [...long, near]);
+    return { inner: long, cut: undefined, cutSteps: 1, batch: planBatch(near, longBytes), outer };
   }
   const inner = spanAxes(sorted, itemBytes, runBytes);
   const length = lengthOf(inner, itemBytes);

@@ -1,3 +1,6 @@
+import { findMatrices, scatterMatrices } from "./scatter-tiles.ts";
+import { transposerFor } from "./transposer.ts";
+
 /** One dimension of a box: how many steps, and how far one step goes in the storage and in the result, in bytes. */
 export interface Axis {
   readonly size: number;
@@ -16,6 +19,20 @@ type Words = Uint8Array | Uint16Array | Uint32Array;
  * NaN's bits.
  */
 export function scatter(
+  span: Uint8Array,
+  target: Uint8Array,
+  to: number,
+  axes: readonly Axis[],
+  itemBytes: number,
+): void {
+  const matrices = findMatrices(axes, itemBytes);
+  const transposer = matrices && transposerFor(itemBytes);
+  if (transposer) scatterMatrices(span, target, to, matrices, itemBytes, transposer);
+  else scatterElements(span, target, to, axes, itemBytes);
+}
+
+/** The same, element by element: for boxes of any kind, and where there is no transposer. */
+export function scatterElements(
   span: Uint8Array,
   target: Uint8Array,
   to: number,

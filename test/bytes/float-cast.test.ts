@@ -110,6 +110,6 @@ function numbersOf(bytes: Uint8Array, type: FloatType): Float64Array {
 }
 
 test("the compiled kernels are those of their text", () => {
-  const script = fileURLToPath(new URL("../../scripts/float-kernels.mjs", import.meta.url));
+  const script = fileURLToPath(new URL("../../scripts/kernels.mjs", import.meta.url));
   execFileSync(process.execPath, [script, "--check"]);
 });

@@ -117,4 +117,56 @@ describe("gathering a strided view gives what an element loop gives", () => {
       { numRuns: 200 },
     );
   });
+
+  test("where its matrices are large enough for tiles", async () => {
+    const large = fc.record({
+      sizes: fc.constantFrom(
+        [300, 70, 5],
+        [70, 300, 5],
+        [3, 90, 290],
+        [41, 8, 7, 77],
+        [520, 100],
+        [90, 2, 3, 61],
+      ),
+      order: fc.nat(),
+      itemBytes: fc.constantFrom(1, 2, 4, 8, 16),
+      padding: fc.constantFrom(0, 0, 3),
+      from: fc.nat(),
+      length: fc.nat(),
+      misaligned: fc.nat(7),
+    });
+    await fc.assert(
+      fc.asyncProperty(large, async ({ sizes, order, itemBytes, padding, from, length, misaligned }) => {
+        const view = permuted(sizes, order, padding, itemBytes);
+        const elements = sizes.reduce((product, size) => product * size, 1);
+        const first = from % 3 === 0 ? 0 : from % elements;
+        const count = length % 3 === 0 ? elements - first : 1 + (length % (elements - first));
+        await expectSameAsNaive({ view, first, count, misaligned, spare: 0 });
+      }),
+      { numRuns: 150 },
+    );
+  });
 });
+
+/** A contiguous tensor with its dimensions in another order; `padding` elements are skipped between its innermost rows. */
+function permuted(sizes: readonly number[], order: number, padding: number, itemBytes: number): StridedView {
+  let below = 1;
+  const dimensions = [...sizes].reverse().map((size, depth) => {
+    const stride = below;
+    below *= depth === 0 ? size + padding : size;
+    return { size, stride };
+  });
+  let rest = order;
+  const shuffled = sizes.map((_, taken) => {
+    const [dimension] = dimensions.splice(rest % dimensions.length, 1);
+    rest = Math.floor(rest / (sizes.length - taken));
+    return dimension as { size: number; stride: number };
+  });
+  return {
+    name: "permuted",
+    offset: 2,
+    shape: shuffled.map(({ size }) => size),
+    strides: shuffled.map(({ stride }) => stride),
+    itemBytes,
+  };
+}
