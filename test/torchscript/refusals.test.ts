@@ -60,12 +60,45 @@ describe("a program that cannot become a graph", () => {
     await expect(attempt).rejects.toThrow(/five rows, please.*code\/__torch__\.py:5/);
   });
 
-  test("is refused where data decide its way", async () => {
-    const attempt = compile(
-      "if bool(torch.gt(torch.sum(x), 0)):\n  y = x\nelse:\n  y = torch.neg(x)\nreturn y",
-    );
-    await expect(attempt).rejects.toThrow(/depends on data/);
+  const positive = "bool(torch.gt(torch.sum(x), 0))";
+
+  test.each([
+    [
+      "a value is of another rank by data",
+      "y = torch.sum(x)",
+      "y = torch.neg(x)",
+      /2 dimensions.*data decide/,
+    ],
+    ["a value is of another type by data", "y = None", "y = torch.neg(x)", /None or a Tensor.*data decide/],
+    ["a list grows by data", "y = torch.append(a, x)", "y = a", /2 or 1 items.*data decide/],
+  ])("is refused where %s", async (_, then, otherwise, message) => {
+    const attempt = compile(`a = [x]\nif ${positive}:\n  ${then}\nelse:\n  ${otherwise}\nreturn y`);
+    await expect(attempt).rejects.toThrow(message);
     await expect(attempt).rejects.toMatchObject({ kind: "unsupported" });
+  });
+
+  test.each([
+    ["a list grows in a loop", "_0 = torch.append(a, x)", /a list.*loop/],
+    ["a dtype changes in a loop", "y = torch.gt(y, 0)", /from F32 .* to BOOL/],
+    ["a loop hands on memory that others see", "y = torch.select(b, 0, 0)", /memory that others see/],
+  ])("is refused where %s of which data decide the turns", async (_, body, message) => {
+    const attempt = compile(
+      `a = [x]\nb = torch.unsqueeze(x, 0)\ny = torch.neg(x)\nfor i in range(int(torch.sum(x))):\n  ${body}\nreturn (y, a[0])`,
+    );
+    await expect(attempt).rejects.toThrow(message);
+    await expect(attempt).rejects.toMatchObject({ kind: "unsupported" });
+  });
+
+  test("is taken not to raise where data decide whether it does, and says so", async () => {
+    const script = await compileScript(
+      archiveOf(
+        `if ${positive}:\n  ops.prim.RaiseException("negative, please")\nelse:\n  pass\nreturn torch.neg(x)`,
+      ),
+      { positional: [{ kind: "tensor", dtype: "F32", dims: [2] }] },
+      createContext(),
+    );
+    expect(script.guards.join()).toMatch(/^not: .*negative, please/);
+    expect(script.graph.nodes.map(({ opType }) => opType)).toEqual(["Neg"]);
   });
 
   test("is stopped where it loops without end, or calls itself", async () => {

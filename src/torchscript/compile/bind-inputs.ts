@@ -77,7 +77,10 @@ function createBinder(
     const name = inputNames[count++] ?? path;
     const shape = value.dims.map((extent) => {
       if (typeof extent === "number") return extent;
-      return defined.get(extent.symbol) ?? symbol(extent.symbol, extent.hint);
+      return (
+        defined.get(extent.symbol) ??
+        symbol(extent.symbol, extent.hint, { least: 0, most: Number.POSITIVE_INFINITY })
+      );
     });
     const operand = builder.input(name, value.dtype ?? "F32", shape);
     for (const [axis, extent] of value.dims.entries()) {

@@ -58,11 +58,19 @@ function kernelOf(opType: string, dtype: DType): Kernel | undefined {
   return kernels[opType];
 }
 
+/** Halves go to the even neighbour. */
+function roundedToEven(value: number): number {
+  const floor = Math.floor(value);
+  if (value - floor !== 0.5) return Math.round(value);
+  return floor % 2 === 0 ? floor : floor + 1;
+}
+
 const unaryKernels: Readonly<Record<string, (value: number) => number>> = {
   Neg: (value) => -value,
   Abs: Math.abs,
   Floor: Math.floor,
   Ceil: Math.ceil,
+  Round: roundedToEven,
   Sqrt: Math.sqrt,
   Exp: Math.exp,
   Log: Math.log,

@@ -9,7 +9,14 @@ import type {
   OperatorSet,
 } from "../../core/graph.ts";
 import type { LazyTensor } from "../../core/tensor.ts";
-import { dimensionText, isSymbolic, type Shape } from "../shapes/dimension.ts";
+import {
+  type Bounds,
+  dimensionText,
+  isSymbolic,
+  type Shape,
+  type SymbolicDimension,
+  symbol,
+} from "../shapes/dimension.ts";
 import { createGuards, type Guards } from "../shapes/guards.ts";
 import { encodeConstant } from "./encode-constant.ts";
 import { materializeKnown, type SymbolSource } from "./materialize.ts";
@@ -49,12 +56,26 @@ export interface GraphBuilder {
   place(modulePath: string, source: (() => string) | undefined): void;
   /** A block of its own for a branch or a loop: `make` adds its nodes and gives its outputs. */
   block(name: string, inputs: readonly Operand[], make: () => readonly Operand[]): GraphBody;
+  /** A block that is filled bit by bit, and that may become part of the one around it after all. */
+  draft(): Draft;
+  /** A size that only data tell: an extent of a value, or a 0-d value itself. */
+  sizeFromData(source: SymbolSource, bounds: Bounds): SymbolicDimension;
   /** A value that a block is given by the node around it. */
   blockInput(name: string, type: OperandType): Operand;
   /** Whether an input or another value has this name. */
   isTaken(name: string): boolean;
   /** The finished graph: these outputs, what they need, and nothing else. */
   finish(name: string, outputs: readonly (readonly [name: string, value: Operand])[]): OperatorGraph;
+}
+
+/** A block of nodes while it is made. */
+export interface Draft {
+  /** Adds the nodes of `make` at its end. */
+  run<T>(make: () => T): T;
+  /** Moves its nodes into the block at hand, so that its values are values of that. */
+  adopt(): void;
+  /** The finished block: nodes that its outputs do not need are left out. */
+  finish(name: string, inputs: readonly Operand[], outputs: readonly Operand[]): GraphBody;
 }
 
 interface Block {
@@ -156,21 +177,14 @@ export function createGraphBuilder(opset: number): GraphBuilder {
       source = at;
     },
     block(name, blockInputs, make) {
-      const block: Block = { nodes: [], sizes: new Map(main.sizes) };
-      blocks.push(block);
-      try {
-        const outputs = make();
-        // A block may only give out what one of its own nodes made.
-        const made = outputs.map((operand) => builder.node("Identity", [operand], operand));
-        return {
-          name,
-          nodes: block.nodes,
-          inputs: blockInputs.map(typedValue),
-          outputs: made.map(typedValue),
-        };
-      } finally {
-        blocks.pop();
-      }
+      const draft = builder.draft();
+      return draft.finish(name, blockInputs, draft.run(make));
+    },
+    draft: () => draftOf({ nodes: [], sizes: new Map(current().sizes) }),
+    sizeFromData(from, bounds) {
+      const name = names.symbol("data");
+      symbols.set(name, from);
+      return symbol(name, undefined, bounds);
     },
     blockInput: (name, type) => ({
       kind: "operand",
@@ -199,6 +213,30 @@ export function createGraphBuilder(opset: number): GraphBuilder {
       return { name, nodes: kept.nodes, inputs, outputs: values, initializers: used, opsets };
     },
   };
+
+  function draftOf(block: Block): Draft {
+    const draft: Draft = {
+      run(make) {
+        blocks.push(block);
+        try {
+          return make();
+        } finally {
+          blocks.pop();
+        }
+      },
+      adopt() {
+        current().nodes.push(...block.nodes);
+        for (const [key, size] of block.sizes) current().sizes.set(key, size);
+      },
+      finish(name, blockInputs, outputs) {
+        // A block may only give out what one of its own nodes made.
+        const made = draft.run(() => outputs.map((operand) => builder.node("Identity", [operand], operand)));
+        const { nodes } = pruneNodes(block.nodes, made.map(nameOf));
+        return { name, nodes, inputs: blockInputs.map(typedValue), outputs: made.map(typedValue) };
+      },
+    };
+    return draft;
+  }
 
   function typedValue(operand: Operand): GraphValue {
     return {

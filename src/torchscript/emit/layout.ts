@@ -47,7 +47,7 @@ function resolvedShape(builder: GraphBuilder, operand: Operand, wanted: Shape): 
       ? wanted
       : wanted.map((extent, axis) => (axis === open ? divideDimensions(total, fixed) : extent));
   const isOpenEmpty = open >= 0 && hintOf(fixed) === 0;
-  if (isOpenEmpty || !builder.guards.decide(elementsOf(shape), "==", total))
+  if (isOpenEmpty || !builder.guards.permits(elementsOf(shape), "==", total))
     throw new ConvertError(
       "malformed",
       `a tensor of shape ${shapeText(operand.shape)} cannot take the shape ${shapeText(wanted)}`,
@@ -141,7 +141,7 @@ function checkBeside(builder: GraphBuilder, first: Operand, operand: Operand, ax
     first.shape.length === operand.shape.length &&
     first.shape.every(
       (extent, index) =>
-        index === axis || builder.guards.decide(extent, "==", operand.shape[index] as Dimension),
+        index === axis || builder.guards.permits(extent, "==", operand.shape[index] as Dimension),
     );
   if (!fits)
     throw new ConvertError(

@@ -2,6 +2,7 @@ import { ConvertError } from "../../core/errors.ts";
 import { intAttribute } from "../../core/graph.ts";
 import {
   type Atom,
+  boundsOf,
   type Dimension,
   isSymbolic,
   type SymbolicDimension,
@@ -94,6 +95,8 @@ function sizeOf(
   return sum;
 }
 
+const computedBy = { quotient: "Div", remainder: "Mod", smaller: "Min", larger: "Max" } as const;
+
 function atomSize(
   builder: GraphBuilder,
   atom: Atom,
@@ -101,9 +104,12 @@ function atomSize(
   ofDimension: (dimension: Dimension) => Operand,
 ): Operand {
   if (atom.kind !== "symbol") {
-    // Sizes are not negative, so that ONNX's truncating division is Python's.
-    const opType = atom.kind === "quotient" ? "Div" : "Mod";
-    return builder.node(opType, [ofDimension(atom.left), ofDimension(atom.right)], sizeType);
+    const [left, right] = [ofDimension(atom.left), ofDimension(atom.right)];
+    if (atom.kind !== "quotient" || boundsOf(atom.left).least >= 0)
+      return builder.node(computedBy[atom.kind], [left, right], sizeType);
+    // ONNX rounds towards zero, Python down: what Mod leaves, with the sign of the divisor, is taken off first.
+    const whole = builder.node("Sub", [left, builder.node("Mod", [left, right], sizeType)], sizeType);
+    return builder.node("Div", [whole, right], sizeType);
   }
   const source = symbols.get(atom.name);
   if (source === undefined)

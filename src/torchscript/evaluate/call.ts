@@ -54,7 +54,7 @@ function callWord(machine: Machine, frame: Frame, call: Call, word: string): Val
     case "unchecked_cast":
       return evaluate(second);
     case "uninitialized":
-      return { kind: "poison", type: first as Expression };
+      return { kind: "poison" };
     case "isinstance":
       return isInstance(evaluate(first), second as Expression);
     case "getattr":

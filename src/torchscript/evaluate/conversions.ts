@@ -1,11 +1,11 @@
 import { ConvertError } from "../../core/errors.ts";
 import { cast } from "../emit/arithmetic.ts";
 import { reshape } from "../emit/layout.ts";
-import type { Operand } from "../emit/operand.ts";
+import { constant, type Operand } from "../emit/operand.ts";
 import { isFloat } from "../emit/types.ts";
 import type { Expression } from "../language/syntax.ts";
 import { scalarOfOperand } from "../operators/bind.ts";
-import { elementsOf, isSymbolic, symbol } from "../shapes/dimension.ts";
+import { anyInteger, elementsOf, isFromData, isSymbolic } from "../shapes/dimension.ts";
 import { read, tensorOf } from "../values/tensor.ts";
 import { describe, isA, type Value } from "../values/value.ts";
 import { requireClear } from "./call-operator.ts";
@@ -35,7 +35,7 @@ function annotate(machine: Machine, type: Expression, value: Value): Value {
 /** The one element of a tensor, as a 0-d operand; throws kind `malformed` where there are more. */
 function single(machine: Machine, value: Value): Operand {
   const operand = requireClear(read(value as Extract<Value, { kind: "tensor" }>));
-  if (!machine.builder.guards.decide(elementsOf(operand.shape), "==", 1))
+  if (!machine.builder.guards.permits(elementsOf(operand.shape), "==", 1))
     throw new ConvertError("malformed", "a tensor of several elements is taken for a number");
   return operand;
 }
@@ -49,11 +49,9 @@ function toInt(machine: Machine, value: Value): Value {
   const operand = single(machine, value);
   const known = scalarOfOperand(operand);
   if (known !== undefined) return toInt(machine, known);
-  // A number that only the data tell: a symbol without an example.
   const { builder } = machine;
-  const name = builder.freshSymbol("data");
-  builder.define(name, { operand: reshape(builder, cast(builder, operand, "I64"), []), axis: undefined });
-  return symbol(name, undefined);
+  const source = reshape(builder, cast(builder, operand, "I64"), []);
+  return builder.sizeFromData({ operand: source, axis: undefined }, anyInteger);
 }
 
 function truncated(value: number): bigint {
@@ -64,13 +62,19 @@ function truncated(value: number): bigint {
 function toFloat(machine: Machine, value: Value): Value {
   if (typeof value === "number") return value;
   if (typeof value === "bigint" || typeof value === "boolean") return Number(value);
+  if (isFromData(value)) return numberOf(cast(machine.builder, constant("I64", [], [value]), "F32"));
   if (isSymbolic(value)) return machine.builder.guards.settle(value, "a size that is used as a float");
   if (typeof value === "string") return Number(value);
   if (!isA(value, "tensor")) throw new ConvertError("malformed", `${describe(value)} is no float`);
   const operand = single(machine, value);
   const known = scalarOfOperand(operand);
   if (known !== undefined) return toFloat(machine, known);
-  return tensorOf(reshape(machine.builder, cast(machine.builder, operand, "F32"), []));
+  return numberOf(reshape(machine.builder, cast(machine.builder, operand, "F32"), []));
+}
+
+/** A Python number that only the data tell: a 0-d tensor that counts as a number where dtypes are decided. */
+function numberOf(operand: Operand): Value {
+  return tensorOf({ ...operand, isNumber: true });
 }
 
 /** A bool that only the data tell stays a 0-d tensor. */
@@ -78,10 +82,14 @@ function toBool(machine: Machine, value: Value): Value {
   if (typeof value === "boolean") return value;
   if (typeof value === "bigint") return value !== 0n;
   if (typeof value === "number") return value !== 0;
-  if (isSymbolic(value)) return machine.builder.guards.decide(value, "!=", 0);
+  if (isSymbolic(value))
+    return (
+      machine.builder.guards.attempt(value, "!=", 0) ??
+      toBool(machine, tensorOf(constant("I64", [], [value])))
+    );
   if (!isA(value, "tensor")) throw new ConvertError("malformed", `${describe(value)} is no bool`);
   const operand = single(machine, value);
   const known = scalarOfOperand(operand);
-  if (known !== undefined) return toBool(machine, known);
+  if (known !== undefined && !isFromData(known)) return toBool(machine, known);
   return tensorOf(reshape(machine.builder, cast(machine.builder, operand, "BOOL"), []));
 }

@@ -50,6 +50,8 @@ export function evaluateExpression(machine: Machine, frame: Frame, expression: E
 function variable(frame: Frame, id: string): Value {
   const value = frame.variables.get(id);
   if (value === undefined) throw new ConvertError("malformed", `the code reads "${id}", which is not set`);
+  if (isA(value, "poison") && value.reason !== undefined)
+    throw new ConvertError("unsupported", `"${id}" is ${value.reason}`);
   return value;
 }
 

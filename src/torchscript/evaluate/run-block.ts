@@ -1,10 +1,16 @@
 import { ConvertError } from "../../core/errors.ts";
+import { constant, type Operand } from "../emit/operand.ts";
 import type { Expression, Statement } from "../language/syntax.ts";
+import { scalarOfOperand } from "../operators/bind.ts";
 import { isSymbolic } from "../shapes/dimension.ts";
+import { read } from "../values/tensor.ts";
 import { describe, isA, type Value } from "../values/value.ts";
+import { requireClear } from "./call-operator.ts";
 import { evaluateExpression, type Frame } from "./evaluate-expression.ts";
-import { locate, placeNodes } from "./locate.ts";
+import { locate, placeNodes, placeOf } from "./locate.ts";
 import { type Machine, positionalArguments } from "./machine.ts";
+import { runBranches } from "./run-branches.ts";
+import { runDataLoop } from "./run-loop.ts";
 
 /** How often the body of one loop may be repeated in the graph. */
 const maxTurns = 4096;
@@ -50,10 +56,8 @@ function runStatement(machine: Machine, frame: Frame, statement: Statement): Ret
       return undefined;
     case "return":
       return { value: evaluate(statement.value) };
-    case "if": {
-      const chosen = isTrue(machine, evaluate(statement.condition));
-      return runBlock(machine, frame, chosen ? statement.then : statement.otherwise);
-    }
+    case "if":
+      return runIf(machine, frame, evaluate(statement.condition), statement);
     case "for":
       return runFor(machine, frame, statement.name, evaluate(statement.count), statement.body);
     case "while":
@@ -97,12 +101,29 @@ function unpack(machine: Machine, frame: Frame, targets: readonly Expression[], 
     assign(machine, frame, target, value.items[index] as Value);
 }
 
-/** The condition of a branch or a loop, which has to be known. */
-function isTrue(_machine: Machine, condition: Value): boolean {
+function runIf(
+  machine: Machine,
+  frame: Frame,
+  condition: Value,
+  statement: Extract<Statement, { kind: "if" }>,
+): Returned | undefined {
+  const known = truthOf(condition);
+  const { then, otherwise } = statement;
+  if (typeof known === "boolean") return runBlock(machine, frame, known ? then : otherwise);
+  const run = (statements: readonly Statement[]) => (): void =>
+    refuseReturn(runBlock(machine, frame, statements));
+  const { source } = placeOf(machine, frame.file, statement.at);
+  runBranches(machine, frame, { condition: known, source, whenTrue: run(then), whenFalse: run(otherwise) });
+  return undefined;
+}
+
+/** What a branch or a loop goes by: a bool, or a 0-d tensor of which only the data tell. */
+function truthOf(condition: Value): boolean | Operand {
   if (typeof condition === "boolean") return condition;
-  if (isA(condition, "tensor"))
-    throw new ConvertError("unsupported", "which way the program goes depends on data");
-  throw new ConvertError("malformed", `a condition is ${describe(condition)}`);
+  if (!isA(condition, "tensor")) throw new ConvertError("malformed", `a condition is ${describe(condition)}`);
+  const operand = requireClear(read(condition));
+  const known = scalarOfOperand(operand);
+  return typeof known === "boolean" ? known : operand;
 }
 
 function runFor(
@@ -112,28 +133,53 @@ function runFor(
   count: Value,
   body: readonly Statement[],
 ): Returned | undefined {
-  if (isSymbolic(count)) machine.builder.guards.settle(count, "the number of turns of a loop");
+  const turn = (index: Value): Returned | undefined => {
+    frame.variables.set(name, index);
+    return runBlock(machine, frame, body);
+  };
+  if (isSymbolic(count)) {
+    const run = (index: Value): undefined => refuseReturn(turn(index));
+    runDataLoop(machine, frame, { body, count, first: undefined, turn: run });
+    return undefined;
+  }
   if (typeof count !== "bigint") throw new ConvertError("malformed", `a loop counts to ${describe(count)}`);
   for (let index = 0n; index < count; index++) {
     checkTurns(Number(index));
-    frame.variables.set(name, index);
-    const returned = runBlock(machine, frame, body);
+    const returned = turn(index);
     if (returned !== undefined) return returned;
   }
   return undefined;
 }
 
+/** Turns are repeated as long as it is known that they are taken; the rest is left to the graph. */
 function runWhile(
   machine: Machine,
   frame: Frame,
   condition: Expression,
   body: readonly Statement[],
 ): Returned | undefined {
-  for (let turn = 0; isTrue(machine, evaluateExpression(machine, frame, condition)); turn++) {
-    checkTurns(turn);
+  const truth = (): boolean | Operand => truthOf(evaluateExpression(machine, frame, condition));
+  for (let turns = 0; ; turns++) {
+    const first = truth();
+    if (first === false) return undefined;
+    if (first !== true) {
+      const turn = (): Operand => {
+        refuseReturn(runBlock(machine, frame, body));
+        const again = truth();
+        return typeof again === "boolean" ? constant("BOOL", [], [again ? 1 : 0]) : again;
+      };
+      runDataLoop(machine, frame, { body, count: undefined, first, turn });
+      return undefined;
+    }
+    checkTurns(turns);
     const returned = runBlock(machine, frame, body);
     if (returned !== undefined) return returned;
   }
+}
+
+function refuseReturn(returned: Returned | undefined): undefined {
+  if (returned !== undefined)
+    throw new ConvertError("unsupported", "a function returns in a branch or a loop that data decide");
   return undefined;
 }
 

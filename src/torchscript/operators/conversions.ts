@@ -45,6 +45,10 @@ export const conversionRules: readonly OperatorRule[] = [
       dtype === undefined ? self : cast(builder, self, dtype),
     ),
   ),
+  perhapsViewRule(
+    "as_tensor(Tensor data, *, dtype? dtype=None, any device=None)" as "a(Tensor data, dtype? dtype=None)",
+    ({ data, dtype }, builder) => (dtype === undefined ? data : cast(builder, data, dtype)),
+  ),
   perhapsViewRule("type_as(Tensor self, Tensor other)", ({ self, other }, builder) =>
     cast(builder, self, other.dtype),
   ),

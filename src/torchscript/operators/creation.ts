@@ -1,10 +1,19 @@
 import type { DType } from "../../core/dtype.ts";
 import { ConvertError } from "../../core/errors.ts";
-import { number } from "../emit/arithmetic.ts";
+import { cast, number } from "../emit/arithmetic.ts";
 import type { GraphBuilder } from "../emit/graph-builder.ts";
-import { expand } from "../emit/layout.ts";
+import { expand, reshape } from "../emit/layout.ts";
 import { constant, maxKnown, type Operand } from "../emit/operand.ts";
-import { type Dimension, type Shape, staticShape } from "../shapes/dimension.ts";
+import {
+  addDimensions,
+  type Dimension,
+  divideDimensions,
+  largerOf,
+  multiplyDimensions,
+  type Shape,
+  staticShape,
+  subtractDimensions,
+} from "../shapes/dimension.ts";
 import { asOperand, type Scalar, scalarType } from "../values/promotion.ts";
 import { type OperatorRule, rule } from "./rule.ts";
 
@@ -68,10 +77,19 @@ const fullRules: readonly OperatorRule[] = [
   ),
 ];
 
+/** A number that data tell is a tensor from here on. */
+function asOrdinary(operand: Operand): Operand {
+  return operand.isNumber ? { ...operand, isNumber: false } : operand;
+}
+
 const numberRules: readonly OperatorRule[] = [
   rule(
     "tensor(Scalar data, *, dtype? dtype=None, any device=None, any requires_grad=False)",
     ({ data, dtype }, builder) => asOperand(builder, data, dtype ?? scalarType(data)),
+  ),
+  rule(
+    "tensor(Tensor data, *, dtype? dtype=None, any device=None, any requires_grad=False)",
+    ({ data, dtype }, builder) => asOrdinary(cast(builder, data, dtype ?? data.dtype)),
   ),
   rule(
     `scalar_tensor(Scalar s, *, ${options})` as "a(Scalar s, dtype? dtype=None)",
@@ -105,6 +123,7 @@ function range(
   );
 }
 
+/** Of ints of which some are only known when the graph runs. */
 function symbolicRange(
   builder: GraphBuilder,
   start: Scalar,
@@ -112,11 +131,72 @@ function symbolicRange(
   step: Scalar,
   dtype: DType,
 ): Operand {
-  if (start !== 0n || step !== 1n || dtype !== "I64")
-    throw new ConvertError("unsupported", "a range of symbolic length that does not count up from 0");
+  if ([start, end, step].some((value) => scalarType(value) !== "I64") || typeof step === "object")
+    throw new ConvertError("unsupported", "a range of symbolic length that does not count whole numbers");
   const inputs = [start, end, step].map((value) => asOperand(builder, value, "I64"));
-  return builder.node("Range", inputs, { dtype, shape: [end as Dimension] });
+  const [from, to] = [start, end].map((value) => (typeof value === "object" ? value : Number(value)));
+  const by = Number(step);
+  const span = multiplyDimensions(subtractDimensions(to as Dimension, from as Dimension), Math.sign(by));
+  const size = Math.abs(by);
+  const count = divideDimensions(addDimensions(span, size - 1), size);
+  // Torch refuses a range that runs the wrong way, where the runtime gives none.
+  const extent = builder.guards.permits(count, ">=", 0) ? largerOf(count, 0) : count;
+  return cast(builder, builder.node("Range", inputs, { dtype: "I64", shape: [extent] }), dtype);
 }
+
+/** A vector along each axis of a grid that all of them span; `xy` has the first two axes exchanged. */
+function grids(builder: GraphBuilder, tensors: readonly Operand[], indexing: string): readonly Operand[] {
+  const [first, second, ...rest] = tensors;
+  if (indexing === "xy" && first !== undefined && second !== undefined) {
+    const [down, across, ...others] = grids(builder, [second, first, ...rest], "ij") as [Operand, Operand];
+    return [across, down, ...others];
+  }
+  const shape = tensors.map(({ shape: [extent] }) => extent ?? 1);
+  return tensors.map((tensor, axis) => {
+    const own = shape.map((extent, index) => (index === axis ? extent : 1));
+    return expand(builder, reshape(builder, tensor, own), shape);
+  });
+}
+
+/** As torch computes it: from both ends towards the middle. */
+function evenly(start: number, end: number, steps: number, dtype: DType): Operand {
+  if (steps < 0 || steps > maxKnown) throw new ConvertError("unsupported", `linspace of ${steps} numbers`);
+  if (dtype !== "F32" && dtype !== "F64") throw new ConvertError("unsupported", `linspace of ${dtype}`);
+  const round = dtype === "F32" ? Math.fround : (value: number): number => value;
+  const step = round(round(round(end) - round(start)) / (steps - 1));
+  const values = Array.from({ length: steps }, (_, index) => {
+    if (steps === 1) return round(start);
+    return index < Math.floor(steps / 2)
+      ? round(round(start) + round(step * index))
+      : round(round(end) - round(step * (steps - index - 1)));
+  });
+  return constant(dtype, [steps], values);
+}
+
+function identity(rows: number, columns: number, dtype: DType): Operand {
+  if (rows < 0 || columns < 0) throw new ConvertError("malformed", `eye of ${rows} by ${columns}`);
+  if (rows * columns > maxKnown) throw new ConvertError("unsupported", `eye of ${rows} by ${columns}`);
+  const cells = Array.from({ length: rows * columns }, (_, at) =>
+    at % columns === Math.floor(at / columns) ? 1 : 0,
+  );
+  return constant(dtype, [rows, columns], cells);
+}
+
+const patterns: readonly OperatorRule[] = [
+  rule('meshgrid(Tensor[] tensors, *, str indexing="ij") -> Tensor[]', ({ tensors, indexing }, builder) =>
+    grids(builder, tensors, indexing),
+  ),
+  rule(
+    `linspace(Scalar start, Scalar end, int steps=100, *, ${options})` as "a(Scalar start, Scalar end, int steps=100, dtype? dtype=None)",
+    ({ start, end, steps, dtype }) => evenly(Number(start), Number(end), steps, dtype ?? "F32"),
+  ),
+  rule(`eye(int n, *, ${options})` as "a(int n, dtype? dtype=None)", ({ n, dtype }) =>
+    identity(n, n, dtype ?? "F32"),
+  ),
+  rule(`eye(int n, int m, *, ${options})` as "a(int n, int m, dtype? dtype=None)", ({ n, m, dtype }) =>
+    identity(n, m, dtype ?? "F32"),
+  ),
+];
 
 const ranges: readonly OperatorRule[] = [
   rule(`arange(Scalar end, *, ${options})` as "a(Scalar end, dtype? dtype=None)", ({ end, dtype }, builder) =>
@@ -138,4 +218,5 @@ export const creationRules: readonly OperatorRule[] = [
   ...fullRules,
   ...numberRules,
   ...ranges,
+  ...patterns,
 ];

@@ -1,4 +1,5 @@
 import { add, binary, cast, divide, multiply, number, subtract, unary } from "../emit/arithmetic.ts";
+import { foldUnary } from "../emit/fold.ts";
 import type { GraphBuilder } from "../emit/graph-builder.ts";
 import type { Operand } from "../emit/operand.ts";
 import { isFloat } from "../emit/types.ts";
@@ -69,13 +70,15 @@ const functions: readonly OperatorRule[] = [
   }),
   ...(
     [
-      ["log2", Math.LN2],
-      ["log10", Math.LN10],
+      ["log2", Math.LN2, Math.log2],
+      ["log10", Math.LN10, Math.log10],
     ] as const
-  ).map(([name, base]) =>
+  ).map(([name, base, exact]) =>
     rule(`${name}(Tensor self)` as Unary, ({ self }, builder) => {
       const x = asFloat(builder, self);
-      return divide(builder, unary(builder, "Log", x), number(x.dtype, base));
+      // The logarithm of a known power is whole, which a quotient may miss.
+      const known = foldUnary(x, x.dtype, exact);
+      return known ?? divide(builder, unary(builder, "Log", x), number(x.dtype, base));
     }),
   ),
   rule("abs(Tensor self)", ({ self }, builder) => unary(builder, "Abs", self)),

@@ -4,16 +4,19 @@ import { comparisonRules } from "./comparisons.ts";
 import { conversionRules } from "./conversions.ts";
 import { convolutionRules } from "./convolution.ts";
 import { creationRules } from "./creation.ts";
+import { dataSelectionRules } from "./data-selection.ts";
 import { functionRules } from "./functions.ts";
 import { identityRules } from "./identities.ts";
 import { joinRules } from "./joins.ts";
 import { linearRules } from "./linear.ts";
 import { normalizationRules } from "./normalization.ts";
+import { orderingRules } from "./ordering.ts";
 import { poolingRules } from "./pooling.ts";
 import { reductionRules } from "./reductions.ts";
 import { resizeRules } from "./resize.ts";
 import type { OperatorRule } from "./rule.ts";
 import { viewRules } from "./views.ts";
+import { visionRules } from "./vision.ts";
 
 /** Every operator that can become part of a graph, family by family. */
 const allRules: readonly OperatorRule[] = [
@@ -32,6 +35,9 @@ const allRules: readonly OperatorRule[] = [
   ...reductionRules,
   ...resizeRules,
   ...viewRules,
+  ...dataSelectionRules,
+  ...orderingRules,
+  ...visionRules,
 ];
 
 /** The rules by name; those of one name are overloads, tried in order. */

@@ -19,6 +19,8 @@ import {
   type Dimension,
   dimensionText,
   elementsOf,
+  isFromData,
+  largerOf,
   type Shape,
   shapeText,
 } from "../shapes/dimension.ts";
@@ -87,14 +89,19 @@ function rangeOf(
   const { guards } = builder;
   const first = clampedIndex(guards, start ?? 0, extent);
   const last = clampedIndex(guards, end ?? Number.MAX_SAFE_INTEGER, extent);
-  return { axis, start: first, end: guards.decide(last, "<", first) ? first : last };
+  const isEmpty = guards.attempt(last, "<", first);
+  if (isEmpty === undefined) return { axis, start: first, end: largerOf(first, last) };
+  return { axis, start: first, end: isEmpty ? first : last };
 }
 
 function selected(builder: GraphBuilder, x: Operand, dim: number, index: Dimension): Operand {
   if (x.shape.length === 0) throw new ConvertError("malformed", "an element is selected from a 0-d tensor");
   const axis = axisOf(dim, x.shape.length);
-  const at = selectedIndex(builder, x, axis, index);
-  if (builder.guards.decide(at, ">=", x.shape[axis] as Dimension) || builder.guards.decide(at, "<", 0))
+  const { guards } = builder;
+  const extent = x.shape[axis] as Dimension;
+  // What data tell, the runtime checks; it takes negative indices as torch does.
+  const at = isFromData(index) ? index : selectedIndex(builder, x, axis, index);
+  if (!isFromData(index) && !(guards.permits(at, "<", extent) && guards.permits(at, ">=", 0)))
     throw new ConvertError(
       "malformed",
       `there is no element ${dimensionText(index)} in ${shapeText(x.shape)}`,

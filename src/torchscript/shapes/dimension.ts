@@ -20,16 +20,29 @@ export interface Term {
   readonly atoms: readonly Atom[];
 }
 
-/** What a sum is made of: a symbol, or the floor of a quotient (or its remainder) that did not come out even. */
+/** Between which numbers an integer lies, both included. */
+export interface Bounds {
+  readonly least: number;
+  readonly most: number;
+}
+
+/** The bounds of a number of which nothing is known. */
+export const anyInteger: Bounds = { least: Number.NEGATIVE_INFINITY, most: Number.POSITIVE_INFINITY };
+
+/**
+ * What a sum is made of: a symbol; the floor of a quotient (or its remainder) that did not come out even; or the smaller
+ * or larger of two of which the data decide.
+ */
 export type Atom =
   | {
       readonly kind: "symbol";
       readonly name: string;
       readonly hint: number | undefined;
       readonly key: string;
+      readonly bounds: Bounds;
     }
   | {
-      readonly kind: "quotient" | "remainder";
+      readonly kind: "quotient" | "remainder" | "smaller" | "larger";
       readonly left: Dimension;
       readonly right: Dimension;
       readonly hint: number | undefined;
@@ -42,10 +55,64 @@ export function isSymbolic(value: unknown): value is SymbolicDimension {
 }
 
 /** A symbol by itself. Names are unique within a graph. */
-export function symbol(name: string, hint: number | undefined): SymbolicDimension {
+export function symbol(
+  name: string,
+  hint: number | undefined,
+  bounds: Bounds = anyInteger,
+): SymbolicDimension {
   return ofTerms([
-    { coefficient: 1, atoms: [{ kind: "symbol", name, hint, key: name }] },
+    { coefficient: 1, atoms: [{ kind: "symbol", name, hint, key: name, bounds }] },
   ]) as SymbolicDimension;
+}
+
+/** Whether only data tell what a size is: not even the example does. */
+export function isFromData(dimension: unknown): dimension is SymbolicDimension {
+  return isSymbolic(dimension) && dimension.hint === undefined;
+}
+
+/** Numbers that a dimension certainly lies between. */
+export function boundsOf(dimension: Dimension): Bounds {
+  if (typeof dimension === "number") return { least: dimension, most: dimension };
+  return dimension.terms
+    .map(({ coefficient, atoms }) =>
+      atoms.map(boundsOfAtom).reduce(productBounds, { least: coefficient, most: coefficient }),
+    )
+    .reduce((sum, own) => ({ least: sum.least + own.least, most: sum.most + own.most }), {
+      least: 0,
+      most: 0,
+    });
+}
+
+function boundsOfAtom(atom: Atom): Bounds {
+  if (atom.kind === "symbol") return atom.bounds;
+  const [left, right] = [boundsOf(atom.left), boundsOf(atom.right)];
+  const pick = atom.kind === "smaller" ? Math.min : Math.max;
+  if (atom.kind === "smaller" || atom.kind === "larger")
+    return { least: pick(left.least, right.least), most: pick(left.most, right.most) };
+  if (right.least < 1) return anyInteger;
+  if (atom.kind === "remainder") return { least: 0, most: right.most - 1 };
+  if (left.least < 0) return { least: left.least, most: Math.max(left.most, 0) };
+  return { least: 0, most: Math.floor(left.most / right.least) };
+}
+
+function productBounds(left: Bounds, right: Bounds): Bounds {
+  const times = (a: number, b: number): number => (a === 0 || b === 0 ? 0 : a * b);
+  const corners = [left.least, left.most].flatMap((a) => [times(a, right.least), times(a, right.most)]);
+  return { least: Math.min(...corners), most: Math.max(...corners) };
+}
+
+/** The smaller of two; left to the runtime where it cannot be told now. */
+export function smallerOf(left: Dimension, right: Dimension): Dimension {
+  const [a, b] = [boundsOf(left), boundsOf(right)];
+  if (isSameDimension(left, right) || a.most <= b.least) return left;
+  return b.most <= a.least ? right : atomOf("smaller", left, right, Math.min);
+}
+
+/** The larger of two; left to the runtime where it cannot be told now. */
+export function largerOf(left: Dimension, right: Dimension): Dimension {
+  const [a, b] = [boundsOf(left), boundsOf(right)];
+  if (isSameDimension(left, right) || a.least >= b.most) return left;
+  return b.least >= a.most ? right : atomOf("larger", left, right, Math.max);
 }
 
 /** The number that a dimension is, or is in the example. */
@@ -176,8 +243,10 @@ function exactQuotient(left: Dimension, right: Dimension): Dimension | undefined
   return ofTerms(quotients);
 }
 
+const signs = { quotient: "//", remainder: "%", smaller: "min", larger: "max" } as const;
+
 function atomOf(
-  kind: "quotient" | "remainder",
+  kind: Exclude<Atom["kind"], "symbol">,
   left: Dimension,
   right: Dimension,
   compute: (left: number, right: number) => number,
@@ -185,7 +254,6 @@ function atomOf(
   const a = hintOf(left);
   const b = hintOf(right);
   const hint = a === undefined || b === undefined ? undefined : compute(a, b);
-  const sign = kind === "quotient" ? "//" : "%";
-  const key = `((${dimensionText(left)}) ${sign} (${dimensionText(right)}))`;
+  const key = `((${dimensionText(left)}) ${signs[kind]} (${dimensionText(right)}))`;
   return ofTerms([{ coefficient: 1, atoms: [{ kind, left, right, hint, key }] }]);
 }

@@ -1,4 +1,4 @@
-import type { Expression, FunctionDefinition } from "../language/syntax.ts";
+import type { FunctionDefinition } from "../language/syntax.ts";
 import type { SymbolicDimension } from "../shapes/dimension.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -79,7 +79,8 @@ export interface EnumValue {
 /** A variable that no path assigns before it is read: legal to hand on, never to use. */
 export interface PoisonValue {
   readonly kind: "poison";
-  readonly type: Expression;
+  /** Why no graph can have it, for a value that data choose. */
+  readonly reason?: string | undefined;
 }
 
 /** A list of these items, which it owns. */
@@ -135,6 +136,7 @@ function describeRecord(value: Exclude<Value, null | boolean | bigint | number |
     case "enum":
       return `${value.className}.${value.name}`;
     default:
-      return value.kind === "poison" ? "a value that was never set" : `the device ${value.name}`;
+      if (value.kind === "poison") return value.reason ?? "a value that was never set";
+      return `the device ${value.name}`;
   }
 }

@@ -1,10 +1,11 @@
-import { ConvertError } from "../../../core/errors.ts";
 import { isA, type Value } from "../../values/value.ts";
+import { programError } from "../raised.ts";
 import type { Builtin } from "./builtin.ts";
 import { containerBuiltins } from "./containers.ts";
 import { isEqual } from "./equality.ts";
 import { numberBuiltins } from "./numbers.ts";
 import { stringBuiltins, textOf } from "./strings.ts";
+import { tensorLiteralBuiltins } from "./tensor-literals.ts";
 import { tensorBuiltins } from "./tensors.ts";
 
 /** Words of the language that are neither numbers, strings, containers nor tensors. */
@@ -14,9 +15,7 @@ const languageBuiltins: readonly (readonly [string, Builtin])[] = [
   [
     "RaiseException",
     ([message]) => {
-      throw new ConvertError("unsupported", `the program raises an error: ${textOf(message ?? null)}`, {
-        hint: "check the shapes and values of --input and --arg; the message is the model's own",
-      });
+      throw programError(textOf(message ?? null));
     },
   ],
   [
@@ -38,6 +37,7 @@ const languageBuiltins: readonly (readonly [string, Builtin])[] = [
   ["wait", ([value]) => value as Value],
   ["awaitable_wait", ([value]) => value as Value],
   ["device", ([name]) => (typeof name === "string" ? { kind: "device", name } : undefined)],
+  ["type", ([device]) => (isA(device, "device") ? (device.name.split(":")[0] as string) : undefined)],
   ["get_default_dtype", () => 6n],
   ["len", ([value]) => lengthOf(value as Value)],
   ["max", ([list]) => extremeOf(list, (a, b) => a > b)],
@@ -86,4 +86,5 @@ export const builtins: ReadonlyMap<string, Builtin> = byName([
   ...containerBuiltins,
   ...stringBuiltins,
   ...tensorBuiltins,
+  ...tensorLiteralBuiltins,
 ]);

@@ -1,16 +1,24 @@
 import { ConvertError } from "../../../core/errors.ts";
+import { binary, not } from "../../emit/arithmetic.ts";
+import { constant, type Operand } from "../../emit/operand.ts";
 import {
   addDimensions,
   type Dimension,
   divideDimensions,
+  isFromData,
   isSymbolic,
+  largerOf,
   multiplyDimensions,
   remainderOfDimensions,
+  smallerOf,
   subtractDimensions,
 } from "../../shapes/dimension.ts";
+import { tensorOf } from "../../values/tensor.ts";
 import { isA, listOf, type Value } from "../../values/value.ts";
 import { conversions } from "../conversions.ts";
+import { noteEmptiness } from "../emptiness.ts";
 import { dimensionValue } from "../evaluate-expression.ts";
+import type { Machine } from "../machine.ts";
 import { type Builtin, unfit } from "./builtin.ts";
 import { isEqual } from "./equality.ts";
 
@@ -33,6 +41,8 @@ function arithmetic(name: string, { ints, sizes, floats }: Arithmetic): readonly
       if (!isNumber(left) || !isNumber(right)) return undefined;
       if (typeof left !== "number" && typeof right !== "number" && sizes !== undefined)
         return dimensionValue(sizes(asDimension(left), asDimension(right)));
+      // As floats, sizes that only data tell are left to the rules for tensors.
+      if (isFromData(left) || isFromData(right)) return undefined;
       const asFloat = (value: Int | number): number =>
         isSymbolic(value)
           ? machine.builder.guards.settle(value, "a size that is computed with as a float")
@@ -85,8 +95,8 @@ const operators: readonly (readonly [string, Builtin])[] = [
   }),
   arithmetic("pow", { ints: power, floats: (a, b) => a ** b }),
   arithmetic("fmod", { ints: (a, b) => Number(a % b), floats: (a, b) => a % b }),
-  arithmetic("max", { ints: (a, b) => (a > b ? a : b), floats: Math.max }),
-  arithmetic("min", { ints: (a, b) => (a < b ? a : b), floats: Math.min }),
+  arithmetic("max", { ints: (a, b) => (a > b ? a : b), sizes: largerOf, floats: Math.max }),
+  arithmetic("min", { ints: (a, b) => (a < b ? a : b), sizes: smallerOf, floats: Math.min }),
   arithmetic("__lshift__", { ints: (a, b) => a << b, floats: () => Number.NaN }),
   arithmetic("__rshift__", { ints: (a, b) => a >> b, floats: () => Number.NaN }),
 ];
@@ -110,13 +120,34 @@ function comparison([name, operator]: readonly [string, Comparison]): readonly [
         return undefined;
       if (isSymbolic(left) || isSymbolic(right)) {
         if (!isNumber(left) || !isNumber(right)) return undefined;
-        return machine.builder.guards.decide(asDimension(left), operator, asDimension(right));
+        return compareSizes(machine, asDimension(left), operator, asDimension(right));
       }
       if (operator === "==") return isEqual(left, right, machine);
       if (operator === "!=") return !isEqual(left, right, machine);
       return ordered(left, right, operator);
     },
   ];
+}
+
+const nodeTypes = {
+  "==": "Equal",
+  "!=": "Equal",
+  "<": "Less",
+  "<=": "LessOrEqual",
+  ">": "Greater",
+  ">=": "GreaterOrEqual",
+} as const;
+
+/** A bool, or one that only data tell. */
+function compareSizes(machine: Machine, left: Dimension, operator: Comparison, right: Dimension): Value {
+  const { builder } = machine;
+  const answer = builder.guards.attempt(left, operator, right);
+  if (answer !== undefined) return answer;
+  const [a, b] = [left, right].map((size) => constant("I64", [], [size])) as [Operand, Operand];
+  const compared = binary(builder, nodeTypes[operator], a, b);
+  const result = operator === "!=" ? not(builder, compared) : compared;
+  noteEmptiness(result, left, operator, right);
+  return tensorOf(result);
 }
 
 function ordered(left: Value, right: Value, operator: Comparison): boolean {
@@ -144,6 +175,7 @@ function functionOf(
       if (typeof value === "number") return floats(value);
       if (typeof value === "bigint") return ints === undefined ? floats(Number(value)) : ints(value);
       if (isSymbolic(value) && name === "neg") return dimensionValue(multiplyDimensions(value, -1));
+      if (isFromData(value)) return undefined;
       if (isSymbolic(value)) return floats(machine.builder.guards.settle(value, "a size that is rounded"));
       return undefined;
     },

@@ -1,0 +1,282 @@
+import { ConvertError } from "../../core/errors.ts";
+import type { GraphBody } from "../../core/graph.ts";
+import type { Draft } from "../emit/graph-builder.ts";
+import { constant, type Operand } from "../emit/operand.ts";
+import type { Expression, Statement } from "../language/syntax.ts";
+import { type Dimension, isSameDimension, largerOf, symbol } from "../shapes/dimension.ts";
+import type { Storage, Tensor } from "../values/tensor.ts";
+import type { Value } from "../values/value.ts";
+import type { Frame } from "./evaluate-expression.ts";
+import type { Machine } from "./machine.ts";
+import { hasSlots, refilled, type Slot, slotsOf } from "./slots.ts";
+import { captureState, restoreState, type State, sameState } from "./state.ts";
+
+/** How often a body is run to find out what of the shapes stays the same from turn to turn. */
+const maxRounds = 8;
+
+/** A loop of which only data tell how often it turns. */
+export interface DataLoop {
+  readonly body: readonly Statement[];
+  /** How often at most; `undefined` for a `while`. */
+  readonly count: Dimension | undefined;
+  /** Whether the first turn is taken; `undefined` where only the count decides. */
+  readonly first: Operand | undefined;
+  /** Runs one turn, and gives whether there is to be another one, if that is to be decided. */
+  turn(index: Value): Operand | undefined;
+}
+
+/** What is handed on, and what has been found out about it so far. */
+interface Carried {
+  readonly names: readonly string[];
+  /** Tensors that the body writes in place. */
+  readonly owners: Tensor[];
+  /** Axes of slots whose extents differ between turns: `slot:axis`. */
+  readonly open: Set<string>;
+  /** Slots that may show the same memory: `slot:slot`. */
+  readonly shared: Set<string>;
+}
+
+/** Runs a loop's body as the body of a Loop, whose turns hand on what they change. */
+export function runDataLoop(machine: Machine, frame: Frame, loop: DataLoop): void {
+  const names = assignedNames(loop.body).filter((name) => hasSlots(frame.variables.get(name) ?? null));
+  const carried: Carried = { names, owners: [], open: new Set(), shared: new Set() };
+  for (let round = 0; round < maxRounds; round++) {
+    const before = captureState(frame);
+    const values = names.map((name) => frame.variables.get(name) as Value);
+    const initial = [...values.flatMap(slotsOf).map(({ operand }) => operand), ...carried.owners.map(heldBy)];
+    const turn = runTurn(machine, frame, loop, carried, { before, values, initial });
+    restoreState(frame, before);
+    if (!learn(carried, before, turn, initial)) {
+      emitLoop(machine, frame, loop, carried, { before, values, initial }, turn);
+      return;
+    }
+  }
+  throw new ConvertError("unsupported", "the shapes in a loop that data decide do not settle");
+
+  function heldBy(owner: Tensor): Operand {
+    return owner.held;
+  }
+}
+
+interface Start {
+  readonly before: State;
+  readonly values: readonly Value[];
+  readonly initial: readonly Operand[];
+}
+
+interface Turn {
+  readonly draft: Draft;
+  readonly inputs: readonly Operand[];
+  /** What the body was given, and what it leaves behind. */
+  readonly given: readonly Slot[];
+  readonly left: readonly Slot[];
+  readonly condition: Operand | undefined;
+  readonly state: State;
+}
+
+function runTurn(
+  machine: Machine,
+  frame: Frame,
+  loop: DataLoop,
+  carried: Carried,
+  { before, values, initial }: Start,
+): Turn {
+  const { builder } = machine;
+  const index = builder.blockInput("index", { dtype: "I64", shape: [] });
+  const goesOn = builder.blockInput("goes_on", { dtype: "BOOL", shape: [] });
+  const placeholders = initial.map((operand, slot) => placeholderOf(machine, operand, slot, carried.open));
+  const queue = [...placeholders];
+  for (const [position, name] of carried.names.entries())
+    frame.variables.set(name, refilled(builder, values[position] as Value, queue));
+  const given = carried.names.flatMap((name) => slotsOf(frame.variables.get(name) as Value));
+  for (const [position, owner] of carried.owners.entries()) {
+    owner.storage.version++;
+    Object.assign(owner, { held: queue[position], version: owner.storage.version });
+  }
+  for (const pair of carried.shared) {
+    const [a, b] = pair.split(":").map((slot) => given[Number(slot)]?.storage);
+    if (a && b) shareMemory(a, b);
+  }
+  const versions = new Map([...before.storages.keys()].map((storage) => [storage, storage.version]));
+  const draft = builder.draft();
+  const name = builder.sizeFromData(
+    { operand: index, axis: undefined },
+    { least: 0, most: Number.POSITIVE_INFINITY },
+  );
+  const condition = draft.run(() => loop.turn(name));
+  checkContainers(before, sameState(frame, before));
+  const left = draft.run(() => carried.names.flatMap((own) => slotsOf(frame.variables.get(own) as Value)));
+  if (left.length !== given.length)
+    throw new ConvertError(
+      "unsupported",
+      "a value changes its form in a loop of which data decide the turns",
+    );
+  const ownersLeft = carried.owners.map((owner): Slot => ({ operand: owner.held, storage: owner.storage }));
+  for (const [storage, version] of versions) {
+    if (storage.version === version) continue;
+    const owner = ownerOf(before, storage);
+    if (!carried.owners.includes(owner)) carried.owners.push(owner);
+  }
+  const state = sameState(frame, before);
+  return {
+    draft,
+    inputs: [index, goesOn, ...placeholders],
+    given,
+    left: [...left, ...ownersLeft],
+    condition,
+    state,
+  };
+}
+
+function placeholderOf(machine: Machine, operand: Operand, slot: number, open: ReadonlySet<string>): Operand {
+  const { builder } = machine;
+  const shape = operand.shape.map((extent, axis) =>
+    open.has(`${slot}:${axis}`)
+      ? symbol(builder.freshSymbol("data"), undefined, { least: 0, most: Infinity })
+      : extent,
+  );
+  const placeholder = builder.blockInput("carried", { dtype: operand.dtype, shape });
+  for (const [axis, extent] of shape.entries())
+    if (open.has(`${slot}:${axis}`) && typeof extent !== "number")
+      builder.define(extent.key, { operand: placeholder, axis });
+  return placeholder;
+}
+
+function shareMemory(left: Storage, right: Storage): void {
+  if (left === right) return;
+  left.perhapsShared.add(right);
+  right.perhapsShared.add(left);
+}
+
+/** Takes in what a turn has shown; whether that is news, so that the body has to be run again. */
+function learn(
+  carried: Carried,
+  before: State,
+  { left, given, inputs }: Turn,
+  initial: readonly Operand[],
+): boolean {
+  let isNews = carried.owners.length + given.length > initial.length;
+  const add = (set: Set<string>, item: string): void => {
+    if (set.has(item)) return;
+    set.add(item);
+    isNews = true;
+  };
+  for (const [slot, { operand, storage }] of left.entries()) {
+    const placeholder = inputs[slot + 2] as Operand;
+    if (operand.dtype !== placeholder.dtype || operand.shape.length !== placeholder.shape.length)
+      throw new ConvertError(
+        "unsupported",
+        `a tensor changes from ${placeholder.dtype} of ${placeholder.shape.length} dimensions to ${operand.dtype} of ${operand.shape.length} in a loop that data decide`,
+      );
+    for (const [axis, extent] of operand.shape.entries())
+      if (
+        !isSameDimension(extent, placeholder.shape[axis] as Dimension) &&
+        !carried.open.has(`${slot}:${axis}`)
+      )
+        add(carried.open, `${slot}:${axis}`);
+    if (slot >= given.length || storage === undefined) continue;
+    for (const other of given.keys()) {
+      const isTheirs = given[other]?.storage === storage || left[other]?.storage === storage;
+      if (other !== slot && isTheirs)
+        add(carried.shared, `${Math.min(slot, other)}:${Math.max(slot, other)}`);
+    }
+    if (before.storages.has(storage))
+      throw new ConvertError("unsupported", "a loop that data decide hands on memory that others see");
+  }
+  return isNews;
+}
+
+function checkContainers(before: State, after: State): void {
+  const isSame = <K, V>(left: ReadonlyMap<K, V>, right: ReadonlyMap<K, V> | undefined): boolean =>
+    left.size === right?.size && [...left].every(([key, value]) => right.get(key) === value);
+  const lists = [...before.lists].every(([list, items]) => {
+    const now = after.lists.get(list);
+    return now?.length === items.length && items.every((item, index) => item === now[index]);
+  });
+  const dicts = [...before.dicts].every(([dict, entries]) => isSame(entries, after.dicts.get(dict)));
+  const objects = [...before.objects].every(([object, own]) => isSame(own, after.objects.get(object)));
+  if (lists && dicts && objects) return;
+  throw new ConvertError(
+    "unsupported",
+    "a list, a dict or an object changes in a loop of which data decide the turns",
+  );
+}
+
+function ownerOf(before: State, storage: Storage): Tensor {
+  for (const tensor of before.tensors.keys())
+    if (tensor.storage === storage && tensor.view === undefined) return tensor;
+  throw new ConvertError("unsupported", "a loop that data decide writes to memory that no tensor owns");
+}
+
+function emitLoop(
+  machine: Machine,
+  frame: Frame,
+  loop: DataLoop,
+  carried: Carried,
+  { values, initial }: Start,
+  { draft, inputs, left, condition }: Turn,
+): void {
+  const { builder } = machine;
+  const always = constant("BOOL", [], [1]);
+  const outputs = [condition ?? always, ...left.map(({ operand }) => operand)];
+  const body: GraphBody = draft.finish("body", inputs, outputs);
+  const count = loop.count === undefined ? undefined : constant("I64", [], [largerOf(loop.count, 0)]);
+  const types = initial.map(({ dtype, shape }, slot) => ({
+    dtype,
+    shape: shape.map((extent, axis) => (carried.open.has(`${slot}:${axis}`) ? -1 : extent)),
+  }));
+  if (types.length === 0) return;
+  const results = builder
+    .nodes("Loop", [count, loop.first ?? always, ...initial], types, { body: { kind: "graph", value: body } })
+    .map((operand) => settled(machine, operand));
+  const queue = [...results];
+  for (const [position, name] of carried.names.entries())
+    frame.variables.set(name, refilled(builder, values[position] as Value, queue));
+  for (const [position, owner] of carried.owners.entries()) {
+    owner.storage.version++;
+    Object.assign(owner, { held: queue[position], version: owner.storage.version });
+  }
+  const storages = carried.names.flatMap((name) => slotsOf(frame.variables.get(name) as Value));
+  const initialSlots = values.flatMap(slotsOf);
+  for (const [slot, { storage }] of storages.entries()) {
+    const start = initialSlots[slot]?.storage;
+    // Without a turn, the result is what was there before.
+    if (storage && start) shareMemory(storage, start);
+  }
+  for (const pair of carried.shared) {
+    const [a, b] = pair.split(":").map((slot) => storages[Number(slot)]?.storage);
+    if (a && b) shareMemory(a, b);
+  }
+}
+
+function settled({ builder }: Machine, operand: Operand): Operand {
+  const shape = operand.shape.map((extent, axis) =>
+    extent === -1
+      ? builder.sizeFromData({ operand, axis }, { least: 0, most: Number.POSITIVE_INFINITY })
+      : extent,
+  );
+  return { ...operand, shape };
+}
+
+/** Variables that statements set, also in blocks within. */
+function assignedNames(statements: readonly Statement[]): readonly string[] {
+  const nameOf = (target: Expression): readonly string[] => (target.kind === "name" ? [target.id] : []);
+  const names = statements.flatMap((statement): readonly string[] => {
+    switch (statement.kind) {
+      case "assign":
+      case "unpack":
+        return statement.targets.flatMap(nameOf);
+      case "if":
+        return [...assignedNames(statement.then), ...assignedNames(statement.otherwise)];
+      case "for":
+        return [statement.name, ...assignedNames(statement.body)];
+      case "while":
+        return assignedNames(statement.body);
+      case "with":
+        return [...(statement.name === undefined ? [] : [statement.name]), ...assignedNames(statement.body)];
+      default:
+        return [];
+    }
+  });
+  return [...new Set(names)];
+}
