@@ -252,7 +252,10 @@ describe("reading a cast", () => {
     writeFileSync(damaged, bytes);
     for (const output of ["out.safetensors", "out.pth"]) {
       const attempt = convert(damaged, join(folder, output), { dtype: "bf16" });
-      await expect(attempt, output).rejects.toMatchObject({ kind: "malformed", message: /checksum/ });
+      await expect(attempt, output).rejects.toMatchObject({
+        kind: "malformed",
+        message: expect.stringMatching(/checksum/),
+      });
     }
   });
 });

@@ -168,7 +168,10 @@ describe("redirects", () => {
   test("that never end are an error", async () => {
     const server = await serve({});
     server.mishap = () => ({ kind: "redirect", to: "/again" });
-    await expect(openBytes(server)).rejects.toMatchObject({ kind: "io", message: /redirects more than 10/ });
+    await expect(openBytes(server)).rejects.toMatchObject({
+      kind: "io",
+      message: expect.stringMatching(/redirects more than 10/),
+    });
   });
 });
 
