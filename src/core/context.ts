@@ -11,6 +11,8 @@ export interface Notice {
   readonly code: NoticeCode;
   readonly message: string;
   readonly tensor?: string | undefined;
+  /** All that it is about, where those are several; a message names the first few. */
+  readonly tensors?: readonly string[] | undefined;
 }
 
 /** The kinds of notices there are. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { inspect, type OpenPathOptions, open } from "../../../src/node.ts";
+import { inspect, type Notice, type OpenPathOptions, open } from "../../../src/node.ts";
 import { sha256 } from "../../support/files.ts";
 import { type ExportCase, exportCases } from "../../support/onnx-names.ts";
 
@@ -15,13 +15,14 @@ const gone: Readonly<Record<string, readonly string[]>> = {
 };
 
 async function restored({ graph }: ExportCase, naming: OpenPathOptions["naming"]) {
-  const codes: string[] = [];
-  const model = await open(graph, { naming, onNotice: ({ code }) => codes.push(code) });
+  const notices: Notice[] = [];
+  const model = await open(graph, { naming, onNotice: (notice) => notices.push(notice) });
   const hashes = new Map<string, string>();
   for (const [name, { dtype, shape }] of model.dict.tensors)
     hashes.set(name, `${dtype} ${shape.join("x")} ${sha256(await model.read(name))}`);
   await model.close();
-  return { hashes, codes, names: [...hashes.keys()] };
+  const fused = notices.find(({ code }) => code === "fused")?.tensors ?? [];
+  return { hashes, fused, codes: notices.map(({ code }) => code), names: [...hashes.keys()] };
 }
 
 /** The state dict as it was, without what the exporter never writes and what went into products. */
@@ -42,13 +43,14 @@ function products({ fused }: ExportCase): readonly string[] {
 
 describe.each(exportCases.map((row) => [row.title, row] as const))("%s", (_, row) => {
   test("gives back the state dict, bit for bit, by the graph alone", async () => {
-    const { hashes, codes } = await restored(row, {});
+    const { hashes, fused, codes } = await restored(row, {});
     const unknown = [...(needsReference[row.case] ?? []), ...(gone[row.case] ?? [])];
     const expected = wanted(row, unknown);
     expect(Object.fromEntries([...hashes].filter(([name]) => expected.has(name)))).toEqual(
       Object.fromEntries(expected),
     );
     for (const name of products(row)) expect(hashes.has(name), name).toBe(true);
+    expect([...fused].sort()).toEqual([...products(row)].sort());
     expect(codes.includes("fused")).toBe(products(row).length > 0);
     if (unknown.length === 0)
       expect([...hashes.keys()].sort()).toEqual([...expected.keys(), ...products(row)].sort());

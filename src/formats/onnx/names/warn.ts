@@ -15,7 +15,7 @@ export function warnOfRestoring(
   const tell = (code: NoticeCode, names: readonly string[], what: string) => {
     const [first] = names;
     if (first === undefined) return;
-    context.warn({ code, message: `${what}: ${list(names)}`, tensor: first });
+    context.warn({ code, message: `${what}: ${list(names)}`, tensor: first, tensors: names });
   };
   const products = all.filter(({ how }) => how === "fused").map(({ name }) => name);
   if (fused === "equivalent")
