@@ -1,31 +1,36 @@
 /** The library without built-in formats: a caller hands in those it wants, and nothing else is loaded. */
 export type { ConvertOptions, ConvertResult, PlannedConversion } from "./convert/conversion.ts";
 export { planConversion } from "./convert/convert.ts";
-export type { CastReport, Dropped } from "./convert/decide-tensors.ts";
-export { type DiffOptions, type DiffReport, diffModels, type TensorDifference } from "./convert/diff.ts";
+export { type DiffOptions, type DiffReport, diffModels, type TensorDifference } from "./convert/diff/diff.ts";
 export {
   type DTypeReport,
   type InspectReport,
   inspectModel,
   type StateDictReport,
   type TensorReport,
-} from "./convert/inspect.ts";
-export { inspectModelTensor, type TensorInspection } from "./convert/inspect-tensor.ts";
-export type { InputReport } from "./convert/load-inputs.ts";
-export type { DuplicatePolicy } from "./convert/merge.ts";
-export { type ModuleNode, moduleTree } from "./convert/module-tree.ts";
-export type { Histogram } from "./convert/moments.ts";
-export type { ModelInput } from "./convert/open.ts";
-export { type OpenedModel, openModel } from "./convert/open-model.ts";
-export type { InspectOptions } from "./convert/open-to-look.ts";
-export { type ModelOutput, type NamedPlan, type OutputLayout, planOutput } from "./convert/plan-output.ts";
-export type { Problem, ProblemCode } from "./convert/problems.ts";
-export type { OutputReport } from "./convert/report-outputs.ts";
-export { runPlan } from "./convert/run-plan.ts";
-export { type ScanOptions, type ScanReport, scanFiles, scanModel } from "./convert/scan.ts";
-export { type ExactNumber, type TensorValues, tensorValues } from "./convert/tensor-values.ts";
-export { type VerifyOptions, type VerifyReport, verifyModel } from "./convert/verify-model.ts";
-export type { VerifyTarget } from "./convert/verify-scope.ts";
+} from "./convert/look/inspect.ts";
+export { inspectModelTensor, type TensorInspection } from "./convert/look/inspect-tensor.ts";
+export { type ModuleNode, moduleTree } from "./convert/look/module-tree.ts";
+export type { Histogram } from "./convert/look/moments.ts";
+export type { InspectOptions } from "./convert/look/open-to-look.ts";
+export { type ScanOptions, type ScanReport, scanFiles, scanModel } from "./convert/look/scan.ts";
+export { type ExactNumber, type TensorValues, tensorValues } from "./convert/look/tensor-values.ts";
+export type { ModelInput } from "./convert/open/open.ts";
+export { type OpenedModel, openModel } from "./convert/open/open-model.ts";
+export type { CastReport, Dropped } from "./convert/plan/decide-tensors.ts";
+export type { InputReport } from "./convert/plan/load-inputs.ts";
+export type { DuplicatePolicy } from "./convert/plan/merge.ts";
+export {
+  type ModelOutput,
+  type NamedPlan,
+  type OutputLayout,
+  planOutput,
+} from "./convert/plan/plan-output.ts";
+export type { OutputReport } from "./convert/run/report-outputs.ts";
+export { runPlan } from "./convert/run/run-plan.ts";
+export type { Problem, ProblemCode } from "./convert/verify/problems.ts";
+export { type VerifyOptions, type VerifyReport, verifyModel } from "./convert/verify/verify-model.ts";
+export type { VerifyTarget } from "./convert/verify/verify-scope.ts";
 export {
   type ContextOptions,
   createContext,

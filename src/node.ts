@@ -1,9 +1,9 @@
 import type { ConvertResult } from "./convert/conversion.ts";
-import type { DiffOptions, DiffReport } from "./convert/diff.ts";
-import type { InspectReport } from "./convert/inspect.ts";
-import type { TensorInspection } from "./convert/inspect-tensor.ts";
-import type { ScanOptions, ScanReport } from "./convert/scan.ts";
-import type { VerifyOptions, VerifyReport } from "./convert/verify-model.ts";
+import type { DiffOptions, DiffReport } from "./convert/diff/diff.ts";
+import type { InspectReport } from "./convert/look/inspect.ts";
+import type { TensorInspection } from "./convert/look/inspect-tensor.ts";
+import type { ScanOptions, ScanReport } from "./convert/look/scan.ts";
+import type { VerifyOptions, VerifyReport } from "./convert/verify/verify-model.ts";
 import { builtinFormats } from "./formats/index.ts";
 import type { Config } from "./paths/config.ts";
 import {

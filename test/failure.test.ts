@@ -104,7 +104,7 @@ describe("the failure fixtures", () => {
   });
 
   test("cover every kind of foreign file that is recognised", () => {
-    const source = readFileSync(new URL("../src/convert/foreign.ts", import.meta.url), "utf8");
+    const source = readFileSync(new URL("../src/convert/open/foreign.ts", import.meta.url), "utf8");
     const kinds = [...source.matchAll(/what: "([^"]+)"/g)]
       .map((match) => match[1] as string)
       // Only for callers that leave PyTorch's reader out, which takes these itself.
@@ -130,13 +130,16 @@ const toBeSampled =
 
 /** Other messages that have no sample, each with the reason. */
 const withoutSample: ReadonlyMap<string, string> = new Map([
-  ['choose-state-dict.ts: there is no state dict at "…"; there is …', "about an option"],
-  ["compile-program.ts: …, so there is nothing to compile", "about options"],
+  ['open/choose-state-dict.ts: there is no state dict at "…"; there is …', "about an option"],
+  ["plan/compile-program.ts: …, so there is nothing to compile", "about options"],
   ['convert.ts: the extension of "…" names no format', "about the output"],
-  ['open.ts: there is no file "…"', "about the path"],
-  ['open.ts: there is no format "…"', "about an option"],
-  ["open.ts: … is written, but not read", "every built-in format is read"],
-  ["planned-source.ts: the format has checksums that are known only once it is written", "about an upload"],
+  ['open/open.ts: there is no file "…"', "about the path"],
+  ['open/open.ts: there is no format "…"', "about an option"],
+  ["open/open.ts: … is written, but not read", "every built-in format is read"],
+  [
+    "run/planned-source.ts: the format has checksums that are known only once it is written",
+    "about an upload",
+  ],
   [
     "pickle/machine.ts: the pickle holds a value that is too large",
     "needs more entries than a small file holds",
@@ -145,13 +148,13 @@ const withoutSample: ReadonlyMap<string, string> = new Map([
     "pytorch/legacy/deferred-source.ts: the bytes of … are nowhere in the file",
     "the list of storages is checked before",
   ],
-  ["diff.ts: a tolerance is a number that is not negative", "about an option"],
-  ["verify-scope.ts: the folder holds no model", "about the path of verify"],
-  ["sha256-sums.ts: line … of the list is no SHA-256 with a name", "a problem of verify"],
+  ["diff/diff.ts: a tolerance is a number that is not negative", "about an option"],
+  ["verify/verify-scope.ts: the folder holds no model", "about the path of verify"],
+  ["run/sha256-sums.ts: line … of the list is no SHA-256 with a name", "a problem of verify"],
   ["context.ts: hashes are asked for, but the context has no SHA-256", "about the caller"],
-  ["sha256-sums.ts: the list of hashes is not UTF-8", "a problem of verify"],
-  ["verify-scope.ts: it is not there any more", "needs a file that goes while it is verified"],
-  ["verify-scope.ts: the size of a text", "needs a list of hundreds of megabytes"],
+  ["run/sha256-sums.ts: the list of hashes is not UTF-8", "a problem of verify"],
+  ["verify/verify-scope.ts: it is not there any more", "needs a file that goes while it is verified"],
+  ["verify/verify-scope.ts: the size of a text", "needs a list of hundreds of megabytes"],
   ['json/edit-object.ts: there is no metadata key "…" to remove', "about an option"],
   ["edit-model.ts: there is nothing to change", "about an option"],
   ['edit-model.ts: the metadata key "format" is always "pt"', "about an option"],
@@ -162,7 +165,7 @@ const withoutSample: ReadonlyMap<string, string> = new Map([
   ["pytorch/scan/nested-pickles.ts: a pickle within the pickle is cut short", "a notice of scan"],
   ["pytorch/scan/nested-pickles.ts: pickles lie within pickles more than … deep", "a notice of scan"],
   ["pytorch/scan/scan.ts: archives lie within archives too deep", "a notice of scan"],
-  ["scan.ts: the folder holds no model", "about the path of scan"],
+  ["look/scan.ts: the folder holds no model", "about the path of scan"],
   ['onnx/names/assemble.ts: the parts of "…" do not meet at element …', "parts are made so that they meet"],
   [
     "onnx/names/equivalent.ts: norms that went into convolutions need their names to be put back",
@@ -171,15 +174,21 @@ const withoutSample: ReadonlyMap<string, string> = new Map([
   ['onnx/names/equivalent.ts: which norm went into "…" cannot be told', "about an option"],
   ['onnx/names/equivalent.ts: the norm "…" has no bias that could stand for it', "about an option"],
   ["onnx/names/equivalent.ts: norms of … are not known", "about an option"],
-  ['allowances.ts: there is nothing to allow by the name of "…"', "about an option"],
+  ['open/allowances.ts: there is nothing to allow by the name of "…"', "about an option"],
   [
-    "decide-tensors.ts: a checkpoint taken as a whole keeps all its tensors, their names and dtypes",
+    "plan/decide-tensors.ts: a checkpoint taken as a whole keeps all its tensors, their names and dtypes",
     "about options",
   ],
-  ["load-inputs.ts: a checkpoint that is merged or prefixed cannot be taken as a whole", "about an option"],
-  ["load-inputs.ts: there is no input", "about the paths"],
-  ["load-inputs.ts: … inputs and … prefixes for them", "about an option"],
-  ['merge.ts: both … and … have a tensor "…"', "about the paths"],
-  ['inspect-tensor.ts: there is no tensor "…"', "about an option"],
-  ['tensor-values.ts: the numbers of "…", which is …, are not known', "only inspect --tensor reads numbers"],
+  [
+    "plan/load-inputs.ts: a checkpoint that is merged or prefixed cannot be taken as a whole",
+    "about an option",
+  ],
+  ["plan/load-inputs.ts: there is no input", "about the paths"],
+  ["plan/load-inputs.ts: … inputs and … prefixes for them", "about an option"],
+  ['plan/merge.ts: both … and … have a tensor "…"', "about the paths"],
+  ['look/inspect-tensor.ts: there is no tensor "…"', "about an option"],
+  [
+    'look/tensor-values.ts: the numbers of "…", which is …, are not known',
+    "only inspect --tensor reads numbers",
+  ],
 ]);

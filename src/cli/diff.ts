@@ -1,4 +1,4 @@
-import type { DiffReport, TensorDifference } from "../convert/diff.ts";
+import type { DiffReport, TensorDifference } from "../convert/diff/diff.ts";
 import { diff } from "../node.ts";
 import { type Console, printable } from "./console.ts";
 import { exitCodeOf } from "./exit.ts";

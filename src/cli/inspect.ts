@@ -1,4 +1,4 @@
-import type { InspectReport, TensorReport } from "../convert/inspect.ts";
+import type { InspectReport, TensorReport } from "../convert/look/inspect.ts";
 import { formatBytes } from "../core/words.ts";
 import { inspect, inspectTensor, moduleTree } from "../node.ts";
 import { type Console, printable } from "./console.ts";

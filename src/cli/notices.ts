@@ -1,4 +1,4 @@
-import type { Traffic } from "../convert/open.ts";
+import type { Traffic } from "../convert/open/open.ts";
 import type { Notice } from "../core/context.ts";
 import { formatBytes } from "../core/words.ts";
 import { type Console, printable } from "./console.ts";

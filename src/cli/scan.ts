@@ -1,4 +1,4 @@
-import type { ScanReport } from "../convert/scan.ts";
+import type { ScanReport } from "../convert/look/scan.ts";
 import type { Verdict } from "../core/verdict.ts";
 import { scan } from "../node.ts";
 import { type Console, printable } from "./console.ts";

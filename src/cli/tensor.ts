@@ -1,5 +1,5 @@
-import type { TensorInspection } from "../convert/inspect-tensor.ts";
-import type { ExactNumber, TensorValues } from "../convert/tensor-values.ts";
+import type { TensorInspection } from "../convert/look/inspect-tensor.ts";
+import type { ExactNumber, TensorValues } from "../convert/look/tensor-values.ts";
 import { formatBytes } from "../core/words.ts";
 import { type Console, printable } from "./console.ts";
 

@@ -1,4 +1,4 @@
-import type { ModuleNode } from "../convert/module-tree.ts";
+import type { ModuleNode } from "../convert/look/module-tree.ts";
 import { formatBytes } from "../core/words.ts";
 import { printable } from "./console.ts";
 import { type Column, formatTable } from "./table.ts";

@@ -1,4 +1,4 @@
-import type { VerifyReport } from "../convert/verify-model.ts";
+import type { VerifyReport } from "../convert/verify/verify-model.ts";
 import { formatBytes } from "../core/words.ts";
 import { verify } from "../node.ts";
 import { type Console, printable } from "./console.ts";

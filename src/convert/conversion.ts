@@ -3,12 +3,12 @@ import type { ExternalData, Format } from "../core/format.ts";
 import type { OutputPlan } from "../core/plan.ts";
 import type { InputFolder } from "../core/sink.ts";
 import type { ScriptOptions } from "../torchscript/compile/parse-request.ts";
-import type { CastReport, Dropped, TensorOptions } from "./decide-tensors.ts";
-import type { InputOptions, InputReport } from "./load-inputs.ts";
-import type { NamingOptions } from "./naming.ts";
-import type { ModelInput } from "./open.ts";
-import type { ModelOutput } from "./plan-output.ts";
-import type { OutputReport } from "./report-outputs.ts";
+import type { NamingOptions } from "./open/naming.ts";
+import type { ModelInput } from "./open/open.ts";
+import type { CastReport, Dropped, TensorOptions } from "./plan/decide-tensors.ts";
+import type { InputOptions, InputReport } from "./plan/load-inputs.ts";
+import type { ModelOutput } from "./plan/plan-output.ts";
+import type { OutputReport } from "./run/report-outputs.ts";
 
 /** What a conversion may be told. */
 export interface ConvertOptions extends Omit<ContextOptions, "naming">, InputOptions, TensorOptions {

@@ -2,16 +2,16 @@ import type { Notice } from "../core/context.ts";
 import { payloadBytes } from "../core/dict.ts";
 import { ConvertError } from "../core/errors.ts";
 import type { Format } from "../core/format.ts";
-import { checkAllowances } from "./allowances.ts";
-import { checkGrowth } from "./check-storages.ts";
 import type { ConvertOptions, ConvertResult, PlannedConversion, Target } from "./conversion.ts";
-import { type DecidedTensors, decideTensors } from "./decide-tensors.ts";
 import { type LoadedConversion, loadConversion } from "./load-conversion.ts";
 import { refuseNotices, warnOfMetadata } from "./notices.ts";
-import { formatByExtension, formatById, type ModelInput } from "./open.ts";
+import { checkAllowances } from "./open/allowances.ts";
+import { formatByExtension, formatById, type ModelInput } from "./open/open.ts";
+import { checkGrowth } from "./plan/check-storages.ts";
+import { type DecidedTensors, decideTensors } from "./plan/decide-tensors.ts";
+import type { ModelOutput } from "./plan/plan-output.ts";
 import { planFiles } from "./plan-files.ts";
-import type { ModelOutput } from "./plan-output.ts";
-import { reportOutputs } from "./report-outputs.ts";
+import { reportOutputs } from "./run/report-outputs.ts";
 import { runConversion } from "./run-conversion.ts";
 
 /** Reads headers and decides everything; writes nothing. Several inputs become one output. */

@@ -7,8 +7,8 @@ import type { Format, HeadEdit, MetadataChanges } from "../core/format.ts";
 import { checkLimit } from "../core/limits.ts";
 import { type ByteSource, readBytes } from "../core/source.ts";
 import { parseShardIndex } from "../shards/index-file.ts";
-import { detectFormat, type ModelInput, openSource, probeSource } from "./open.ts";
-import { looksLikeIndex } from "./open-model.ts";
+import { detectFormat, type ModelInput, openSource, probeSource } from "./open/open.ts";
+import { looksLikeIndex } from "./open/open-model.ts";
 
 /** One file with its change. */
 export interface FileEdit {

@@ -3,8 +3,8 @@ import type { RunContext } from "../core/context.ts";
 import type { OutputPlan } from "../core/plan.ts";
 import type { OutputJournal } from "../core/sink.ts";
 import type { ByteSource } from "../core/source.ts";
-import type { ModelInput } from "./open.ts";
-import type { ModelOutput } from "./plan-output.ts";
+import type { ModelInput } from "./open/open.ts";
+import type { ModelOutput } from "./plan/plan-output.ts";
 
 /** Remembers which files are opened through inputs. */
 export interface InputRecord {

@@ -2,16 +2,16 @@ import { createContext, type Notice, type RunContext } from "../core/context.ts"
 import type { TensorDict } from "../core/dict.ts";
 import type { Format } from "../core/format.ts";
 import type { ByteSource } from "../core/source.ts";
-import { compileProgram } from "./compile-program.ts";
 import type { ConvertOptions, Target } from "./conversion.ts";
-import type { Dropped } from "./decide-tensors.ts";
 import { createInputRecord } from "./fingerprint.ts";
-import { type InputReport, loadInputs } from "./load-inputs.ts";
-import { type NamingOptions, resolveNaming } from "./naming.ts";
 import { collectNotices, warnOfLeftovers } from "./notices.ts";
-import type { ModelInput } from "./open.ts";
-import { isRewritable } from "./plan-rewrite.ts";
-import { refuseDangerous } from "./unsafe.ts";
+import { type NamingOptions, resolveNaming } from "./open/naming.ts";
+import type { ModelInput } from "./open/open.ts";
+import { refuseDangerous } from "./open/unsafe.ts";
+import { compileProgram } from "./plan/compile-program.ts";
+import type { Dropped } from "./plan/decide-tensors.ts";
+import { type InputReport, loadInputs } from "./plan/load-inputs.ts";
+import { isRewritable } from "./plan/plan-rewrite.ts";
 
 /** The input of a conversion, its headers read. */
 export interface LoadedConversion {

@@ -1,13 +1,13 @@
 import { type OutputPlan, outputPlan } from "../core/plan.ts";
 import type { OutputRequest } from "../core/sink.ts";
 import { keptStem } from "../shards/naming.ts";
-import { refuseChanges } from "./allowances.ts";
 import type { Target } from "./conversion.ts";
-import type { DecidedTensors } from "./decide-tensors.ts";
 import type { LoadedConversion } from "./load-conversion.ts";
-import { type NamedPlan, planOutput } from "./plan-output.ts";
-import { areUnchanged, planRewrite } from "./plan-rewrite.ts";
-import { planTemplate } from "./plan-template.ts";
+import { refuseChanges } from "./open/allowances.ts";
+import type { DecidedTensors } from "./plan/decide-tensors.ts";
+import { type NamedPlan, planOutput } from "./plan/plan-output.ts";
+import { areUnchanged, planRewrite } from "./plan/plan-rewrite.ts";
+import { planTemplate } from "./plan/plan-template.ts";
 
 /** The files of a conversion, decided to the byte. */
 export interface PlannedFiles {

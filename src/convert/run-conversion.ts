@@ -1,15 +1,15 @@
 import type { InputFolder } from "../core/sink.ts";
-import { checkStorages } from "./check-storages.ts";
 import type { ConvertResult, Target } from "./conversion.ts";
-import type { DecidedTensors } from "./decide-tensors.ts";
 import { journalOf } from "./fingerprint.ts";
 import type { LoadedConversion } from "./load-conversion.ts";
 import { refuseNotices } from "./notices.ts";
+import { checkStorages } from "./plan/check-storages.ts";
+import type { DecidedTensors } from "./plan/decide-tensors.ts";
 import type { PlannedFiles } from "./plan-files.ts";
-import { reportOutputs } from "./report-outputs.ts";
-import { runPlan } from "./run-plan.ts";
-import { verifyOutput } from "./verify-output.ts";
-import { verifyPieces } from "./verify-pieces.ts";
+import { reportOutputs } from "./run/report-outputs.ts";
+import { runPlan } from "./run/run-plan.ts";
+import { verifyOutput } from "./verify/verify-output.ts";
+import { verifyPieces } from "./verify/verify-pieces.ts";
 
 /** All that was decided on a conversion. */
 export interface DecidedConversion {

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { encodeUtf8 } from "../bytes/utf8.ts";
-import type { ModelInput } from "../convert/open.ts";
-import type { ModelOutput } from "../convert/plan-output.ts";
+import type { ModelInput } from "../convert/open/open.ts";
+import type { ModelOutput } from "../convert/plan/plan-output.ts";
 import type { TensorDict } from "../core/dict.ts";
 import { elementCount } from "../core/dtype.ts";
 import { type OutputPlan, type PlannedFile, plannedFile } from "../core/plan.ts";

@@ -1,10 +1,10 @@
 import { dirname } from "node:path";
 import type { ConvertOptions, ConvertResult, PlannedConversion } from "../convert/conversion.ts";
 import { planConversion } from "../convert/convert.ts";
-import { type InspectReport, inspectModel } from "../convert/inspect.ts";
-import { inspectModelTensor, type TensorInspection } from "../convert/inspect-tensor.ts";
-import type { ModelInput } from "../convert/open.ts";
-import type { InspectOptions } from "../convert/open-to-look.ts";
+import { type InspectReport, inspectModel } from "../convert/look/inspect.ts";
+import { inspectModelTensor, type TensorInspection } from "../convert/look/inspect-tensor.ts";
+import type { InspectOptions } from "../convert/look/open-to-look.ts";
+import type { ModelInput } from "../convert/open/open.ts";
 import type { Format } from "../core/format.ts";
 import { inputFolder } from "../node/input-folder.ts";
 import { platform } from "../node/platform.ts";

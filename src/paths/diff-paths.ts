@@ -1,4 +1,4 @@
-import { type DiffOptions, type DiffReport, diffModels } from "../convert/diff.ts";
+import { type DiffOptions, type DiffReport, diffModels } from "../convert/diff/diff.ts";
 import type { Format } from "../core/format.ts";
 import { platform } from "../node/platform.ts";
 import { resolveInput } from "./resolve-input.ts";

@@ -1,7 +1,7 @@
 import { chmodSync, realpathSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { type FileEdit, planEdit } from "../convert/edit-model.ts";
-import { runPlan } from "../convert/run-plan.ts";
+import { runPlan } from "../convert/run/run-plan.ts";
 import { type ContextOptions, createContext, type RunContext } from "../core/context.ts";
 import { ConvertError } from "../core/errors.ts";
 import type { Format, MetadataChanges } from "../core/format.ts";

@@ -1,6 +1,6 @@
-import { chooseStateDict } from "../convert/choose-state-dict.ts";
-import { resolveNaming } from "../convert/naming.ts";
-import { openModel } from "../convert/open-model.ts";
+import { chooseStateDict } from "../convert/open/choose-state-dict.ts";
+import { resolveNaming } from "../convert/open/naming.ts";
+import { openModel } from "../convert/open/open-model.ts";
 import { createContext } from "../core/context.ts";
 import type { TensorDict } from "../core/dict.ts";
 import { ConvertError } from "../core/errors.ts";

@@ -1,5 +1,5 @@
-import type { NamingOptions } from "../convert/naming.ts";
-import type { ModelInput } from "../convert/open.ts";
+import type { NamingOptions } from "../convert/open/naming.ts";
+import type { ModelInput } from "../convert/open/open.ts";
 import { resolveInput } from "./resolve-input.ts";
 
 /** How tensors are to be called, with the reference as a path. */

@@ -1,6 +1,6 @@
 import { readdirSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import type { ModelInput } from "../convert/open.ts";
+import type { ModelInput } from "../convert/open/open.ts";
 import type { Notice } from "../core/context.ts";
 import { inputFolder } from "../node/input-folder.ts";
 import { systemError } from "../node/system-errors.ts";

@@ -1,6 +1,6 @@
 import { existsSync, statSync } from "node:fs";
 import { basename, dirname } from "node:path";
-import type { ModelOutput } from "../convert/plan-output.ts";
+import type { ModelOutput } from "../convert/plan/plan-output.ts";
 import { outputFolder } from "../node/output-folder.ts";
 
 /** What an output path means: a path that ends in a slash, or is a folder, gets the Hub's file names; any other is a file. */

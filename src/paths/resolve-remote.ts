@@ -1,4 +1,4 @@
-import type { ModelInput } from "../convert/open.ts";
+import type { ModelInput } from "../convert/open/open.ts";
 import type { Notice } from "../core/context.ts";
 import { ConvertError } from "../core/errors.ts";
 import { type HubAddress, parseHubAddress, parseHubUrl } from "../hub/address.ts";

@@ -1,7 +1,7 @@
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import type { ModelInput } from "../convert/open.ts";
-import { type ScanOptions, type ScanReport, scanFiles, scanModel } from "../convert/scan.ts";
+import { type ScanOptions, type ScanReport, scanFiles, scanModel } from "../convert/look/scan.ts";
+import type { ModelInput } from "../convert/open/open.ts";
 import type { Format } from "../core/format.ts";
 import { inputFolder } from "../node/input-folder.ts";
 import { platform } from "../node/platform.ts";

@@ -2,7 +2,7 @@ import { readdirSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { ConvertOptions } from "../convert/conversion.ts";
 import { planConversion } from "../convert/convert.ts";
-import { plannedSource } from "../convert/planned-source.ts";
+import { plannedSource } from "../convert/run/planned-source.ts";
 import type { Notice } from "../core/context.ts";
 import { ConvertError } from "../core/errors.ts";
 import type { Format } from "../core/format.ts";

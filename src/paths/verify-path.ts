@@ -1,6 +1,6 @@
 import { readdirSync, statSync } from "node:fs";
 import { basename, dirname } from "node:path";
-import { type VerifyOptions, type VerifyReport, verifyModel } from "../convert/verify-model.ts";
+import { type VerifyOptions, type VerifyReport, verifyModel } from "../convert/verify/verify-model.ts";
 import type { Format } from "../core/format.ts";
 import { inputFolder } from "../node/input-folder.ts";
 import { platform } from "../node/platform.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { sameBytes } from "../../src/bytes/difference.ts";
-import { diffModels } from "../../src/convert/diff.ts";
+import { diffModels } from "../../src/convert/diff/diff.ts";
 import type { Progress } from "../../src/core/context.ts";
 import { bitsOf, type DType } from "../../src/core/dtype.ts";
 import { elementDecoder } from "../../src/core/element-values.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { TensorReport } from "../../src/convert/inspect.ts";
-import { type ModuleNode, moduleTree } from "../../src/convert/module-tree.ts";
+import type { TensorReport } from "../../src/convert/look/inspect.ts";
+import { type ModuleNode, moduleTree } from "../../src/convert/look/module-tree.ts";
 
 function tensor(name: string, shape: readonly number[] = [2], tiedTo?: string): TensorReport {
   const bytes = 4 * shape.reduce((product, extent) => product * extent, 1);

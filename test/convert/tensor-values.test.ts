@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import type { TensorValues } from "../../src/convert/tensor-values.ts";
+import type { TensorValues } from "../../src/convert/look/tensor-values.ts";
 import { createContext } from "../../src/core/context.ts";
 import { type ByteSource, bytesSource } from "../../src/core/source.ts";
 import { inspectTensor, tensorValues } from "../../src/node.ts";

@@ -3,8 +3,8 @@ import { cpSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync 
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { parseSums, sumsSize, writeSums } from "../../src/convert/sha256-sums.ts";
-import type { VerifyReport } from "../../src/convert/verify-model.ts";
+import { parseSums, sumsSize, writeSums } from "../../src/convert/run/sha256-sums.ts";
+import type { VerifyReport } from "../../src/convert/verify/verify-model.ts";
 import { verify } from "../../src/node.ts";
 import { command, commandJson, samples } from "../support/command.ts";
 import { fixtures, sha256, temporaryFolder } from "../support/files.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { failureCases } from "../../scripts/fixtures/failure/cases.mjs";
-import { probeSource } from "../../src/convert/open.ts";
+import { probeSource } from "../../src/convert/open/open.ts";
 import { createContext } from "../../src/core/context.ts";
 import { bytesSource } from "../../src/core/source.ts";
 import { skimModel } from "../../src/formats/onnx/skim.ts";

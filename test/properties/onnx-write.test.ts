@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { planOutput } from "../../src/convert/plan-output.ts";
-import { runPlan } from "../../src/convert/run-plan.ts";
+import { planOutput } from "../../src/convert/plan/plan-output.ts";
+import { runPlan } from "../../src/convert/run/run-plan.ts";
 import { createContext } from "../../src/core/context.ts";
 import { type TensorDict, tensorDict } from "../../src/core/dict.ts";
 import type { GraphAttribute, GraphNode, GraphValue, OperatorGraph } from "../../src/core/graph.ts";

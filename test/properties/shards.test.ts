@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Chunk, cutIntoChunks, shortLateBytes } from "../../src/convert/chunks.ts";
+import { type Chunk, cutIntoChunks, shortLateBytes } from "../../src/convert/run/chunks.ts";
 import { tensorDict } from "../../src/core/dict.ts";
 import { type Piece, pieceSize, plannedFile } from "../../src/core/plan.ts";
 import { type ByteSource, bytesSource } from "../../src/core/source.ts";

@@ -1,6 +1,6 @@
 import type { ConvertOptions, ConvertResult } from "../../src/convert/conversion.ts";
 import { planConversion } from "../../src/convert/convert.ts";
-import type { ModelInput } from "../../src/convert/open.ts";
+import type { ModelInput } from "../../src/convert/open/open.ts";
 import type { OutputFolder } from "../../src/core/sink.ts";
 import { bytesSource } from "../../src/core/source.ts";
 import { builtinFormats } from "../../src/formats/index.ts";

@@ -1,7 +1,7 @@
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import type { PickleValue } from "../../src/containers/pickle/values.ts";
-import { planOutput } from "../../src/convert/plan-output.ts";
-import { runPlan } from "../../src/convert/run-plan.ts";
+import { planOutput } from "../../src/convert/plan/plan-output.ts";
+import { runPlan } from "../../src/convert/run/run-plan.ts";
 import { createContext } from "../../src/core/context.ts";
 import type { DType } from "../../src/core/dtype.ts";
 import { graphDict } from "../../src/core/graph.ts";

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { planOutput } from "../../../src/convert/plan-output.ts";
+import { planOutput } from "../../../src/convert/plan/plan-output.ts";
 import { type TensorDict, tensorDict } from "../../../src/core/dict.ts";
 import { byteLength, type DType } from "../../../src/core/dtype.ts";
 import {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { type OutputLayout, planOutput } from "../../../src/convert/plan-output.ts";
-import { runPlan } from "../../../src/convert/run-plan.ts";
+import { type OutputLayout, planOutput } from "../../../src/convert/plan/plan-output.ts";
+import { runPlan } from "../../../src/convert/run/run-plan.ts";
 import { createContext, type Notice } from "../../../src/core/context.ts";
 import { type TensorDict, tensorDict } from "../../../src/core/dict.ts";
 import { byteLength, type DType } from "../../../src/core/dtype.ts";

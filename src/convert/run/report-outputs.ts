@@ -1,0 +1,29 @@
+import type { OutputPlan } from "../../core/plan.ts";
+import type { OutputFolder } from "../../core/sink.ts";
+import { sumsName, sumsSize } from "./sha256-sums.ts";
+
+/** One output file. */
+export interface OutputReport {
+  readonly path: string;
+  readonly bytes: number;
+  readonly tensors: number;
+  /** Hexadecimal, where hashes were asked for. */
+  readonly sha256?: string | undefined;
+}
+
+/** One row a file; the list of hashes is a file too. */
+export function reportOutputs(
+  plan: OutputPlan,
+  folder: OutputFolder,
+  checksums: boolean,
+  hashes: ReadonlyMap<string, string>,
+): readonly OutputReport[] {
+  const outputs = plan.files.map(({ name, size, tensorCount }): OutputReport => {
+    const sha256 = hashes.get(name);
+    const report = { path: folder.pathOf(name), bytes: size, tensors: tensorCount };
+    return sha256 === undefined ? report : { ...report, sha256 };
+  });
+  if (!checksums) return outputs;
+  const bytes = sumsSize(plan.files.map(({ name }) => name));
+  return [...outputs, { path: folder.pathOf(sumsName), bytes, tensors: 0 }];
+}

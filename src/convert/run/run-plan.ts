@@ -1,0 +1,228 @@
+import type { RunContext } from "../../core/context.ts";
+import { throwIfCancelled } from "../../core/errors.ts";
+import type { OutputPlan } from "../../core/plan.ts";
+import type { ByteSink, OutputFolder, OutputJournal, OutputRequest } from "../../core/sink.ts";
+import { type ChecksumWatch, createChecksumWatch } from "./checksums.ts";
+import { type Chunk, cutIntoChunks } from "./chunks.ts";
+import { createMeter } from "./meter.ts";
+import { fillLate, finishFile, type OutputFile, outputFile, updateHash } from "./output-file.ts";
+import { sumsName, sumsSize, writeSums } from "./sha256-sums.ts";
+
+/** How to run a plan. */
+export interface RunOptions {
+  /** Hash every file while it is written, and add `SHA256SUMS`. */
+  readonly checksums?: boolean | undefined;
+  /** What a folder needs to know to go on after an interruption. */
+  readonly journal?: OutputJournal | undefined;
+  /** Read also what an interrupted run has written, since reading it counts something. */
+  readonly recount?: boolean | undefined;
+}
+
+/**
+ * Streams a plan: the only place where payload bytes move. `jobs` lanes each fill a buffer and write it, so that one
+ * reads while another writes. All files appear under their names once all are complete; after a failure or a
+ * cancellation nothing is left, or with a journal that is to be resumed, what a later run can go on from.
+ */
+export async function runPlan(
+  plan: OutputPlan,
+  folder: OutputFolder,
+  isStale: OutputRequest["isStale"],
+  context: RunContext,
+  options: RunOptions = {},
+): Promise<FinishedOutput> {
+  const sums = { name: sumsName, size: sumsSize(plan.files.map(({ name }) => name)) };
+  const files = options.checksums ? [...plan.files, sums] : plan.files;
+  await folder.prepare({ files, isStale, journal: options.journal });
+  const sinks: ByteSink[] = [];
+  async function undo(): Promise<void> {
+    for (const sink of sinks) await sink.discard();
+    await folder.abandon();
+  }
+  try {
+    const hashes = await stream(plan, folder, sinks, options, context);
+    if (options.checksums) sinks.push(await writeWhole(folder, sums.name, writeSums(hashes)));
+    throwIfCancelled(context.signal);
+    for (const sink of sinks) await sink.commit();
+    await folder.settle();
+    const resumed = sinks.reduce((sum, { start }) => sum + (start ?? 0), 0);
+    return { undo, hashes, resumed };
+  } catch (error) {
+    if (options.journal?.resume && folder.suspend) await folder.suspend();
+    else await undo();
+    throw error;
+  }
+}
+
+/** Files that stand under their names. */
+export interface FinishedOutput {
+  /** Takes them away again, for instance because they were found wrong. */
+  undo(): Promise<void>;
+  /** SHA-256 of each file, where they were asked for. */
+  readonly hashes: ReadonlyMap<string, string>;
+  /** Bytes that an interrupted run had already written. */
+  readonly resumed: number;
+}
+
+async function writeWhole(folder: OutputFolder, name: string, bytes: Uint8Array): Promise<ByteSink> {
+  const sink = await folder.create(name, bytes.length);
+  await sink.writeAt(bytes, 0);
+  await sink.finish();
+  return sink;
+}
+
+/** A chunk with the file it goes to, and its number there. */
+interface Errand {
+  readonly chunk: Chunk;
+  readonly index: number;
+  readonly file: OutputFile;
+}
+
+async function stream(
+  plan: OutputPlan,
+  folder: OutputFolder,
+  sinks: ByteSink[],
+  options: RunOptions,
+  context: RunContext,
+): Promise<ReadonlyMap<string, string>> {
+  const checksums = createChecksumWatch(plan, context);
+  const errands = createErrands(plan, folder, sinks, checksums, options, context);
+  const meter = createMeter("write", plan.size, context);
+  const recount = options.recount ?? false;
+  let failed = false;
+
+  async function carry(errand: Errand, buffer: Uint8Array): Promise<void> {
+    throwIfCancelled(context.signal);
+    await transfer(errand, buffer.subarray(0, errand.chunk.size), checksums, recount, context);
+    await errands.done(errand);
+    meter.add(errand.chunk.size, errand.file.planned.name);
+  }
+
+  /** Two wide chunks at a time, whose memory goes back to the pool: one is filled while the other is written. */
+  const wideTurns: Promise<unknown>[] = [Promise.resolve(), Promise.resolve()];
+  function carryWide(errand: Errand): Promise<void> {
+    const turn = wideTurns.shift() as Promise<unknown>;
+    const mine = turn.then(() => context.scratch.lend(errand.chunk.size, (buffer) => carry(errand, buffer)));
+    wideTurns.push(mine.catch(() => undefined));
+    return mine;
+  }
+
+  async function lane(buffer: Uint8Array): Promise<void> {
+    try {
+      for (let errand = await errands.next(); errand && !failed; errand = await errands.next()) {
+        await (errand.chunk.size > buffer.length ? carryWide(errand) : carry(errand, buffer));
+      }
+    } catch (error) {
+      failed = true;
+      errands.fail(error);
+      throw error;
+    }
+  }
+
+  const lanes = Array.from({ length: folder.inOrder ? 1 : context.jobs }, () =>
+    context.scratch.lend(context.bufferBytes, lane),
+  );
+  await allSettled(lanes);
+  return errands.hashes;
+}
+
+/** Waits for all of them, and only then fails as the first that did: what they use is free afterwards. */
+async function allSettled(works: readonly Promise<unknown>[]): Promise<void> {
+  const ends = await Promise.allSettled(works);
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
+}
+
+/**
+ * Brings the bytes of one chunk to its place. Hashes, and late pieces, which need the checksums of all before them, take chunks in
+ * order; everything else takes them as they come.
+ */
+async function transfer(
+  { chunk, index, file }: Errand,
+  bytes: Uint8Array,
+  checksums: ChecksumWatch,
+  recount: boolean,
+  context: RunContext,
+): Promise<void> {
+  const { sink, observed, hash } = file;
+  const isLate = chunk.parts.some(({ piece }) => piece.kind === "late");
+  const isThere = !isLate && chunk.position + chunk.size <= (sink.start ?? 0) && sink.readAt !== undefined;
+  if (isThere && !recount && hash === undefined && !checksums.concerns(chunk.parts)) return;
+  if (isThere && !recount) await sink.readAt?.(bytes, chunk.position);
+  else await fill(chunk, bytes, context);
+
+  async function observe(): Promise<void> {
+    if (isLate || hash) await observed.after(index);
+    await checksums.observe(chunk.parts, bytes);
+    if (isLate) fillLate(chunk, bytes, checksums);
+    if (hash) await updateHash(hash, bytes, context);
+    observed.done(index);
+  }
+  if (isLate) await observe();
+  const written = isThere ? Promise.resolve() : sink.writeAt(bytes, chunk.position);
+  // Checksums are worked out while the bytes are on their way; both have to be over before the buffer is reused.
+  await allSettled(isLate ? [written] : [written, observe()]);
+}
+
+async function fill({ parts }: Chunk, bytes: Uint8Array, context: RunContext): Promise<void> {
+  let at = 0;
+  for (const { piece, from, to } of parts) {
+    const target = bytes.subarray(at, at + to - from);
+    if (piece.kind === "bytes") target.set(piece.bytes.subarray(from, to));
+    else if (piece.kind === "payload") await piece.source.readInto(target, from, context);
+    at += target.length;
+  }
+}
+
+/** Hands out the chunks of all files in order; a file is created with its first chunk and finished after its last. */
+function createErrands(
+  plan: OutputPlan,
+  folder: OutputFolder,
+  sinks: ByteSink[],
+  checksums: ChecksumWatch,
+  options: RunOptions,
+  context: RunContext,
+) {
+  const hashes = new Map<string, string>();
+  const open = new Set<OutputFile>();
+
+  async function* walk(): AsyncGenerator<Errand> {
+    for (const planned of plan.files) {
+      const sink = await folder.create(planned.name, planned.size);
+      sinks.push(sink);
+      const file = outputFile(planned, sink, options.checksums ?? false, context);
+      open.add(file);
+      for (const chunk of cutIntoChunks(planned, context.bufferBytes)) {
+        file.pending++;
+        const index = file.ends.push(chunk.position + chunk.size) - 1;
+        yield { chunk, index, file };
+      }
+      file.cut = true;
+      if (file.pending === 0) await finish(file);
+    }
+  }
+
+  async function finish(file: OutputFile): Promise<void> {
+    open.delete(file);
+    const hash = await finishFile(file, checksums);
+    if (hash !== undefined) hashes.set(file.planned.name, hash);
+  }
+
+  const walker = walk();
+  return {
+    hashes,
+    async next(): Promise<Errand | undefined> {
+      const { value, done } = await walker.next();
+      return done ? undefined : value;
+    },
+    async done({ file, index }: Errand): Promise<void> {
+      // What was skipped was observed by nobody, and need not be.
+      file.observed.done(index);
+      file.written.done(index);
+      file.sink.reached?.(file.ends[file.written.reached - 1] ?? 0);
+      file.pending--;
+      if (file.cut && file.pending === 0) await finish(file);
+    },
+    fail(error: unknown): void {
+      for (const file of open) file.observed.fail(error);
+    },
+  };
+}
