@@ -108,6 +108,9 @@ export function cast(builder: GraphBuilder, operand: Operand, dtype: DType): Ope
   return builder.node("Cast", [operand], { dtype, shape }, { to: intAttribute(typeCode(dtype)) });
 }
 
+/** ONNX Runtime selects among no bools and no narrow integers, which these hold. */
+const selectable: Partial<Record<DType, DType>> = { BOOL: "U8", I8: "I32", I16: "I32" };
+
 /** `condition ? left : right`, element by element, all three broadcast. */
 export function where(builder: GraphBuilder, condition: Operand, left: Operand, right: Operand): Operand {
   const { guards } = builder;
@@ -124,11 +127,13 @@ export function where(builder: GraphBuilder, condition: Operand, left: Operand, 
       (c ?? []).map((flag, index) => (flag !== 0 ? a : b)?.[index] as number),
     );
   }
-  if (dtype === "BOOL") {
-    // ONNX Runtime selects among no bools.
-    const chosen = where(builder, condition, cast(builder, left, "U8"), cast(builder, right, "U8"));
-    return cast(builder, chosen, "BOOL");
-  }
+  const held = selectable[dtype];
+  if (held !== undefined)
+    return cast(
+      builder,
+      where(builder, condition, cast(builder, left, held), cast(builder, right, held)),
+      dtype,
+    );
   return builder.node("Where", [condition, left, right], { dtype, shape });
 }
 

@@ -111,11 +111,26 @@ export function squeeze(builder: GraphBuilder, operand: Operand, axes: readonly 
 /** Repeated along axes of extent 1, and along new ones in front, up to a shape that it broadcasts to. */
 export function expand(builder: GraphBuilder, operand: Operand, shape: Shape): Operand {
   if (isSameShape(operand.shape, shape)) return operand;
+  checkExpands(builder, operand.shape, shape);
   const extents = staticShape(shape);
   const own = staticShape(operand.shape);
   if (operand.known && own && extents && countOf(extents) <= maxKnown)
     return constant(operand.dtype, shape, expandKnown(operand.known, own, extents));
   return builder.node("Expand", [operand, integers(shape)], { dtype: operand.dtype, shape });
+}
+
+function checkExpands(builder: GraphBuilder, own: Shape, shape: Shape): void {
+  const lead = shape.length - own.length;
+  const fits =
+    lead >= 0 &&
+    own.every(
+      (extent, axis) => extent === 1 || builder.guards.decide(extent, "==", shape[axis + lead] as Dimension),
+    );
+  if (!fits)
+    throw new ConvertError(
+      "malformed",
+      `a tensor of shape ${shapeText(own)} is expanded to ${shapeText(shape)}`,
+    );
 }
 
 /** Tensors of one dtype one after the other along an axis. */

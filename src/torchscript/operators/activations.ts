@@ -18,7 +18,7 @@ function silu(builder: GraphBuilder, x: Operand): Operand {
 }
 
 /** `x * Φ(x)`, or its approximation by tanh. */
-function gelu(builder: GraphBuilder, x: Operand, approximate: string): Operand {
+export function gelu(builder: GraphBuilder, x: Operand, approximate: string): Operand {
   const half = scaled(builder, x, 0.5);
   const one = number(x.dtype, 1);
   if (approximate === "none") {

@@ -20,7 +20,7 @@ export function withDataExtent(
 }
 
 /** Where a tensor is not zero: one row of indices for each of its axes, `[rank, count]`. */
-function placesOfNonZero(builder: GraphBuilder, x: Operand): Operand {
+export function placesOfNonZero(builder: GraphBuilder, x: Operand): Operand {
   const flags = cast(builder, x, "BOOL");
   const rank = flags.shape.length;
   const places = builder.node("NonZero", [flags], { dtype: "I64", shape: [rank, -1] });

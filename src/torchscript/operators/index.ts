@@ -1,5 +1,6 @@
 import { activationRules } from "./activations.ts";
 import { arithmeticRules } from "./arithmetic.ts";
+import { attentionRules } from "./attention.ts";
 import { comparisonRules } from "./comparisons.ts";
 import { conversionRules } from "./conversions.ts";
 import { convolutionRules } from "./convolution.ts";
@@ -7,12 +8,18 @@ import { creationRules } from "./creation.ts";
 import { dataSelectionRules } from "./data-selection.ts";
 import { functionRules } from "./functions.ts";
 import { identityRules } from "./identities.ts";
+import { indexingRules } from "./indexing.ts";
 import { joinRules } from "./joins.ts";
 import { linearRules } from "./linear.ts";
+import { maskingRules } from "./masking.ts";
 import { normalizationRules } from "./normalization.ts";
+import { normRules } from "./norms.ts";
 import { orderingRules } from "./ordering.ts";
+import { paddingRules } from "./padding.ts";
 import { poolingRules } from "./pooling.ts";
+import { productRules } from "./products.ts";
 import { reductionRules } from "./reductions.ts";
+import { repeatingRules } from "./repeating.ts";
 import { resizeRules } from "./resize.ts";
 import type { OperatorRule } from "./rule.ts";
 import { viewRules } from "./views.ts";
@@ -32,6 +39,13 @@ const allRules: readonly OperatorRule[] = [
   ...linearRules,
   ...normalizationRules,
   ...poolingRules,
+  ...attentionRules,
+  ...indexingRules,
+  ...maskingRules,
+  ...normRules,
+  ...paddingRules,
+  ...productRules,
+  ...repeatingRules,
   ...reductionRules,
   ...resizeRules,
   ...viewRules,

@@ -11,7 +11,7 @@ import { asFloat, asOperand } from "../values/promotion.ts";
 import { type OperatorRule, rule } from "./rule.ts";
 
 /** The axes that torch means: none given are all of them. */
-function reducedAxes(x: Operand, dims: readonly number[] | undefined): readonly number[] {
+export function reducedAxes(x: Operand, dims: readonly number[] | undefined): readonly number[] {
   const rank = x.shape.length;
   if (dims === undefined || dims.length === 0) return [...x.shape.keys()];
   // A 0-d tensor takes the axes 0 and -1, and has none.

@@ -19,6 +19,7 @@ interface ArgumentTypes {
   readonly "int?": number | undefined;
   readonly "int[]": readonly number[];
   readonly "int[]?": readonly number[] | undefined;
+  readonly "int[1]?": readonly number[] | undefined;
   readonly "int[1]": readonly number[];
   readonly "int[2]": readonly number[];
   readonly "int[3]": readonly number[];

@@ -40,6 +40,9 @@ const languageBuiltins: readonly (readonly [string, Builtin])[] = [
   ["type", ([device]) => (isA(device, "device") ? (device.name.split(":")[0] as string) : undefined)],
   ["get_default_dtype", () => 6n],
   ["len", ([value]) => lengthOf(value as Value)],
+  ["sum", ([list]) => sumOf(list)],
+  ["all", ([list]) => truthOf(list, (items) => items.every(isTrue))],
+  ["any", ([list]) => truthOf(list, (items) => items.some(isTrue))],
   ["max", ([list]) => extremeOf(list, (a, b) => a > b)],
   ["min", ([list]) => extremeOf(list, (a, b) => a < b)],
 ];
@@ -53,6 +56,28 @@ function isSame(left: Value, right: Value, machine: Parameters<Builtin>[1]): boo
 function lengthOf(value: Value): Value | undefined {
   if (isA(value, "list") || isA(value, "tuple")) return BigInt(value.items.length);
   return isA(value, "dict") ? BigInt(value.entries.size) : undefined;
+}
+
+/** Of a list of ints, or of floats; bools count as ints. */
+function sumOf(list: Value | undefined): Value | undefined {
+  if (!isA(list, "list")) return undefined;
+  if (list.items.some((item) => typeof item === "number")) {
+    const isFloat = list.items.every((item) => typeof item === "number");
+    return isFloat ? list.items.reduce<number>((sum, item) => sum + (item as number), 0) : undefined;
+  }
+  const isWhole = list.items.every((item) => typeof item === "bigint" || typeof item === "boolean");
+  return isWhole ? list.items.reduce<bigint>((sum, item) => sum + BigInt(item as bigint), 0n) : undefined;
+}
+
+/** Of a list of bools or numbers; of nothing it is what Python says. */
+function truthOf(list: Value | undefined, judge: (items: readonly Value[]) => boolean): Value | undefined {
+  if (!isA(list, "list")) return undefined;
+  const isPlain = (item: Value): boolean => ["bigint", "number", "boolean"].includes(typeof item);
+  return list.items.every(isPlain) ? judge(list.items) : undefined;
+}
+
+function isTrue(item: Value): boolean {
+  return Boolean(item);
 }
 
 function extremeOf(list: Value | undefined, wins: (a: number, b: number) => boolean): Value | undefined {

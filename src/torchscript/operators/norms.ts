@@ -1,0 +1,87 @@
+import type { DType } from "../../core/dtype.ts";
+import { ConvertError } from "../../core/errors.ts";
+import { binary, cast, not, number, subtract, unary } from "../emit/arithmetic.ts";
+import type { GraphBuilder } from "../emit/graph-builder.ts";
+import { axisOf, concat, slice } from "../emit/layout.ts";
+import type { Operand } from "../emit/operand.ts";
+import { reduce } from "../emit/reduce.ts";
+import { isFloat } from "../emit/types.ts";
+import { addDimensions, type Dimension } from "../shapes/dimension.ts";
+import { promoted } from "../values/promotion.ts";
+import { reducedAxes } from "./reductions.ts";
+import { type OperatorRule, rule } from "./rule.ts";
+
+/** The norm of that order over axes: 2 is the length, 1 the sum, infinity the largest, all of absolute values. */
+function norm(
+  builder: GraphBuilder,
+  self: Operand,
+  order: number,
+  dim: readonly number[] | undefined,
+  keepdim: boolean,
+  dtype: DType | undefined,
+): Operand {
+  const x = dtype === undefined ? self : cast(builder, self, dtype);
+  if (!isFloat(x.dtype)) throw new ConvertError("malformed", `the norm of a tensor of ${x.dtype}`);
+  const axes = reducedAxes(x, dim);
+  if (axes.length === 0) return unary(builder, "Abs", x);
+  if (order === 2) return reduce(builder, "ReduceL2", x, axes, keepdim);
+  if (order === 1) return reduce(builder, "ReduceL1", x, axes, keepdim);
+  const sizes = unary(builder, "Abs", x);
+  if (order === Infinity) return reduce(builder, "ReduceMax", sizes, axes, keepdim);
+  if (order === -Infinity) return reduce(builder, "ReduceMin", sizes, axes, keepdim);
+  if (order === 0) {
+    const isSet = not(builder, binary(builder, "Equal", x, number(x.dtype, 0)));
+    return reduce(builder, "ReduceSum", cast(builder, isSet, x.dtype), axes, keepdim);
+  }
+  const powers = binary(builder, "Pow", sizes, number(x.dtype, order));
+  const sum = reduce(builder, "ReduceSum", powers, axes, keepdim);
+  return binary(builder, "Pow", sum, number(x.dtype, 1 / order));
+}
+
+/** Differences of neighbours along an axis, `count` times over; what is given is put before and behind first. */
+function differences(
+  builder: GraphBuilder,
+  self: Operand,
+  count: number,
+  dim: number,
+  around: { readonly before: Operand | undefined; readonly behind: Operand | undefined },
+): Operand {
+  const axis = axisOf(dim, self.shape.length);
+  if (self.shape.length === 0) throw new ConvertError("malformed", "the differences of a 0-d tensor");
+  const parts = [around.before, self, around.behind].filter((part) => part !== undefined);
+  let x = concat(builder, promoted(builder, ...parts), axis);
+  for (let turn = 0; turn < count; turn++) {
+    const extent = x.shape[axis] as Dimension;
+    if (builder.guards.decide(extent, "<=", 0)) break;
+    const later = slice(builder, x, axis, 1, extent);
+    const earlier = slice(builder, x, axis, 0, addDimensions(extent, -1));
+    x = x.dtype === "BOOL" ? binary(builder, "Xor", later, earlier) : subtract(builder, later, earlier);
+  }
+  return x;
+}
+
+/** Norms, and differences of neighbours. */
+export const normRules: readonly OperatorRule[] = [
+  rule("norm(Tensor self, Scalar p=2)", ({ self, p }, builder) =>
+    norm(builder, self, Number(p), undefined, false, undefined),
+  ),
+  rule("norm(Tensor self, Scalar? p, *, dtype dtype)", ({ self, p, dtype }, builder) =>
+    norm(builder, self, Number(p ?? 2), undefined, false, dtype),
+  ),
+  rule(
+    "norm(Tensor self, Scalar? p, int[1] dim, bool keepdim=False, *, dtype? dtype=None)",
+    ({ self, p, dim, keepdim, dtype }, builder) => norm(builder, self, Number(p ?? 2), dim, keepdim, dtype),
+  ),
+  rule("frobenius_norm(Tensor self, int[1] dim=[], bool keepdim=False)", ({ self, dim, keepdim }, builder) =>
+    norm(builder, self, 2, dim, keepdim, undefined),
+  ),
+  rule(
+    "linalg_vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, dtype? dtype=None)",
+    ({ self, ord, dim, keepdim, dtype }, builder) => norm(builder, self, Number(ord), dim, keepdim, dtype),
+  ),
+  rule(
+    "diff(Tensor self, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None)",
+    ({ self, n, dim, prepend, append }, builder) =>
+      differences(builder, self, n, dim, { before: prepend, behind: append }),
+  ),
+];

@@ -1,0 +1,182 @@
+import { ConvertError } from "../../core/errors.ts";
+import type { GraphBuilder } from "../emit/graph-builder.ts";
+import { axisOf, concat, expand, gather, reshape, slice, transpose, unsqueeze } from "../emit/layout.ts";
+import { integers, knownNumbers, maxKnown, type Operand } from "../emit/operand.ts";
+import {
+  addDimensions,
+  type Dimension,
+  multiplyDimensions,
+  type Shape,
+  shapeText,
+  staticShape,
+  subtractDimensions,
+} from "../shapes/dimension.ts";
+import { type OperatorRule, rule, viewRule } from "./rule.ts";
+
+/** The whole tensor side by side with itself, as often along each axis; axes in front are new. */
+function tiled(builder: GraphBuilder, x: Operand, repeats: Shape): Operand {
+  const lead = repeats.length - x.shape.length;
+  if (lead < 0)
+    throw new ConvertError(
+      "malformed",
+      `a tensor of shape ${shapeText(x.shape)} is repeated ${shapeText(repeats)} times`,
+    );
+  const whole = reshape(builder, x, [...new Array<Dimension>(lead).fill(1), ...x.shape]);
+  if (repeats.every((count) => count === 1)) return whole;
+  const shape = whole.shape.map((extent, axis) => multiplyDimensions(extent, repeats[axis] as Dimension));
+  return tiledKnown(builder, whole, shape) ?? tile(builder, whole, repeats, shape);
+}
+
+function tile(builder: GraphBuilder, x: Operand, repeats: Shape, shape: Shape): Operand {
+  return builder.node("Tile", [x, integers(repeats)], { dtype: x.dtype, shape });
+}
+
+function tiledKnown(builder: GraphBuilder, x: Operand, shape: Shape): Operand | undefined {
+  const [own, wanted] = [staticShape(x.shape), staticShape(shape)];
+  if (x.known === undefined || own === undefined || wanted === undefined) return undefined;
+  if (wanted.reduce((product, extent) => product * extent, 1) > maxKnown) return undefined;
+  return own.reduce<Operand>((whole, extent, axis) => {
+    const picks = Array.from({ length: wanted[axis] as number }, (_, index) => index % extent);
+    return gather(builder, whole, integers(picks), axis);
+  }, x);
+}
+
+/** Each element along an axis `count` times, one after the other. */
+export function repeatedEach(builder: GraphBuilder, x: Operand, count: Dimension, axis: number): Operand {
+  if (count === 1) return x;
+  const apart = unsqueeze(builder, x, [axis + 1]);
+  const wide = expand(
+    builder,
+    apart,
+    apart.shape.map((extent, index) => (index === axis + 1 ? count : extent)),
+  );
+  const shape = x.shape.map((extent, index) => (index === axis ? multiplyDimensions(extent, count) : extent));
+  return reshape(builder, wide, shape);
+}
+
+/** Each element as often as a tensor says, which has to be known. */
+function repeatedBy(builder: GraphBuilder, x: Operand, repeats: Operand, axis: number): Operand {
+  const counts = knownNumbers(repeats);
+  if (counts === undefined) throw new ConvertError("unsupported", "repeat_interleave as often as data tell");
+  const extent = builder.guards.settle(x.shape[axis] as Dimension, "an axis that is repeated");
+  if (counts.length !== extent)
+    throw new ConvertError(
+      "malformed",
+      `repeat_interleave of ${extent} elements with ${counts.length} counts`,
+    );
+  if (counts.reduce((sum, count) => sum + count, 0) > maxKnown)
+    throw new ConvertError("unsupported", `repeat_interleave to more than ${maxKnown} elements`);
+  const picks = counts.flatMap((count, index) => new Array<number>(count).fill(index));
+  return gather(builder, x, integers(picks), axis);
+}
+
+/** Turned around the end of an axis: what falls off behind comes in front. */
+function rolled(builder: GraphBuilder, x: Operand, shift: number, axis: number): Operand {
+  const extent = x.shape[axis] as Dimension;
+  if (shift === 0 || extent === 0) return x;
+  const places =
+    typeof extent === "number" ? ((shift % extent) + extent) % extent : openShift(builder, shift, extent);
+  const cut = subtractDimensions(extent, places);
+  const parts = [slice(builder, x, axis, cut, extent), slice(builder, x, axis, 0, cut)];
+  return concat(builder, parts, axis);
+}
+
+/** By how many places an axis of open extent is turned to the right. */
+function openShift(builder: GraphBuilder, shift: number, extent: Dimension): Dimension {
+  if (!builder.guards.decide(extent, ">=", Math.abs(shift)))
+    throw new ConvertError("unsupported", "an axis of open extent is rolled by more than its extent");
+  return shift > 0 ? shift : addDimensions(extent, shift);
+}
+
+function rolledAlong(
+  builder: GraphBuilder,
+  x: Operand,
+  shifts: readonly number[],
+  dims: readonly number[],
+): Operand {
+  if (dims.length === 0) {
+    if (shifts.length !== 1) throw new ConvertError("malformed", "roll has several shifts and no axes");
+    return reshape(builder, rolled(builder, reshape(builder, x, [-1]), shifts[0] as number, 0), x.shape);
+  }
+  if (dims.length !== shifts.length)
+    throw new ConvertError("malformed", `roll has ${shifts.length} shifts for ${dims.length} axes`);
+  return dims.reduce(
+    (turned, dim, index) => rolled(builder, turned, shifts[index] as number, axisOf(dim, x.shape.length)),
+    x,
+  );
+}
+
+/** The other way round along these axes. */
+function flipped(builder: GraphBuilder, x: Operand, dims: readonly number[]): Operand {
+  const axes = dims.map((dim) => axisOf(dim, x.shape.length)).filter((axis) => axis < x.shape.length);
+  if (new Set(axes).size < axes.length) throw new ConvertError("malformed", "an axis is flipped twice");
+  const extents = axes.map((axis) => x.shape[axis] as Dimension);
+  if (x.known !== undefined && extents.every((extent) => typeof extent === "number"))
+    return axes.reduce<Operand>((whole, axis, index) => {
+      const last = (extents[index] as number) - 1;
+      return gather(builder, whole, integers(Array.from({ length: last + 1 }, (_, at) => last - at)), axis);
+    }, x);
+  const each = (value: number): Operand => integers(axes.map(() => value));
+  const bounds = [each(-1), each(Number.MIN_SAFE_INTEGER), integers(axes), each(-1)];
+  return axes.length === 0 ? x : builder.node("Slice", [x, ...bounds], x);
+}
+
+/** Axes taken from some places to others; the rest keep their order. */
+function movedOrder(
+  rank: number,
+  source: readonly number[],
+  destination: readonly number[],
+): readonly number[] {
+  const [from, to] = [source, destination].map((dims) => dims.map((dim) => axisOf(dim, rank))) as [
+    number[],
+    number[],
+  ];
+  if (from.length !== to.length || new Set(from).size < from.length || new Set(to).size < to.length)
+    throw new ConvertError("malformed", "movedim has no place for each axis");
+  const rest = Array.from({ length: rank }, (_, axis) => axis).filter((axis) => !from.includes(axis));
+  return Array.from({ length: rank }, (_, place) => {
+    const index = to.indexOf(place);
+    return index >= 0 ? (from[index] as number) : (rest.shift() as number);
+  });
+}
+
+type Move = "a(Tensor self, int[1] source, int[1] destination)";
+type Repeats = "a(Tensor self, SymInt[] repeats)";
+
+/** Tensors repeated, turned around and reordered. */
+export const repeatingRules: readonly OperatorRule[] = [
+  rule("repeat(Tensor self, SymInt[] repeats)" as Repeats, ({ self, repeats }, builder) =>
+    tiled(builder, self, repeats),
+  ),
+  rule("tile(Tensor self, SymInt[] dims)", ({ self, dims }, builder) => {
+    const lead = Math.max(self.shape.length - dims.length, 0);
+    return tiled(builder, self, [...new Array<Dimension>(lead).fill(1), ...dims]);
+  }),
+  rule(
+    "repeat_interleave(Tensor self, SymInt repeats, int? dim=None, *, any output_size=None)",
+    ({ self, repeats, dim }, builder) => {
+      const x = dim === undefined ? reshape(builder, self, [-1]) : self;
+      return repeatedEach(builder, x, repeats, axisOf(dim ?? 0, x.shape.length));
+    },
+  ),
+  rule(
+    "repeat_interleave(Tensor self, Tensor repeats, int? dim=None, *, any output_size=None)",
+    ({ self, repeats, dim }, builder) => {
+      const x = dim === undefined ? reshape(builder, self, [-1]) : self;
+      return repeatedBy(builder, x, repeats, axisOf(dim ?? 0, x.shape.length));
+    },
+  ),
+  rule("roll(Tensor self, int[1] shifts, int[1] dims=[])", ({ self, shifts, dims }, builder) =>
+    rolledAlong(builder, self, shifts, dims),
+  ),
+  rule("flip(Tensor self, int[] dims)", ({ self, dims }, builder) => flipped(builder, self, dims)),
+  ...["movedim", "moveaxis"].map((name) =>
+    viewRule(
+      `${name}(Tensor self, int[1] source, int[1] destination)` as Move,
+      ({ self, source, destination }, builder) =>
+        transpose(builder, self, movedOrder(self.shape.length, source, destination)),
+      ({ self, source, destination }, value, builder) =>
+        transpose(builder, value, movedOrder(self.shape.length, destination, source)),
+    ),
+  ),
+];
