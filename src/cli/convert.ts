@@ -1,65 +1,11 @@
 import type { ConvertResult } from "../convert/conversion.ts";
 import { formatBytes } from "../core/words.ts";
-import { plan, readNameMap } from "../node.ts";
+import { plan } from "../node.ts";
 import { type Console, printable } from "./console.ts";
+import { type ConvertFlags, convertOptions } from "./convert-options.ts";
 import { reportNotices } from "./notices.ts";
-import {
-  namingOf,
-  parseBuffer,
-  parseChoice,
-  parseJobs,
-  parseLimits,
-  parsePairs,
-  parseRules,
-  parseShardSize,
-  parseVariant,
-} from "./options.ts";
-import { createProgressLine } from "./progress.ts";
-import { parseScript, type ScriptFlags } from "./script-options.ts";
+import { withProgressLine } from "./progress.ts";
 import { type Column, formatTable } from "./table.ts";
-
-/** Options as they stand on the command line. */
-export interface ConvertFlags extends ScriptFlags {
-  readonly from?: string;
-  readonly to?: string;
-  readonly maxShardSize?: string;
-  readonly externalData?: string;
-  readonly variant?: string;
-  readonly carry: boolean;
-  readonly hub?: boolean;
-  readonly select?: string;
-  readonly all?: boolean;
-  readonly include?: readonly string[];
-  readonly exclude?: readonly string[];
-  readonly rename?: readonly string[];
-  readonly map?: string;
-  readonly stripPrefix?: string;
-  readonly addPrefix?: string;
-  readonly inputPrefix?: readonly string[];
-  readonly duplicates?: string;
-  readonly dtype?: readonly string[];
-  readonly tied?: string;
-  readonly keep?: readonly string[];
-  readonly metadata?: readonly string[];
-  readonly limit?: readonly string[];
-  readonly jobs?: string;
-  readonly buffer?: string;
-  readonly names?: string;
-  readonly reference?: string;
-  readonly fused?: string;
-  readonly bnEps?: string;
-  readonly template?: string;
-  readonly verify?: boolean;
-  readonly checksums?: boolean;
-  readonly resume?: boolean;
-  readonly strict?: boolean;
-  readonly allow?: readonly string[];
-  readonly force?: boolean;
-  readonly dryRun?: boolean;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-  readonly progress: boolean;
-}
 
 /** `convert INPUT... OUTPUT`: plans, runs, reports. */
 export async function convertCommand(
@@ -69,57 +15,15 @@ export async function convertCommand(
   console: Console,
   signal: AbortSignal,
 ): Promise<void> {
-  const line = await createProgressLine(console, flags.progress && !flags.quiet);
   const begun = performance.now();
-  try {
-    const conversion = await plan(inputs, output, {
-      from: flags.from,
-      to: flags.to,
-      maxShardBytes: parseShardSize(flags.maxShardSize),
-      externalData: parseChoice(
-        flags.externalData,
-        ["auto", "always", "never", "safetensors", "pytorch"],
-        "--external-data",
-      ),
-      variant: parseVariant(flags.variant),
-      carry: flags.carry,
-      hub: flags.hub,
-      select: flags.select,
-      all: flags.all,
-      include: flags.include,
-      exclude: flags.exclude,
-      rename: parseRules(flags.rename),
-      map: flags.map === undefined ? undefined : await readNameMap(flags.map),
-      stripPrefix: flags.stripPrefix,
-      addPrefix: flags.addPrefix,
-      inputPrefixes: flags.inputPrefix,
-      duplicates: parseChoice(flags.duplicates, ["error", "first", "last"], "--duplicates"),
-      dtype: flags.dtype,
-      tied: parseChoice(flags.tied, ["drop", "copy"], "--tied"),
-      keep: flags.keep,
-      metadata: parsePairs(flags.metadata, "--metadata"),
-      limits: parseLimits(flags.limit),
-      jobs: parseJobs(flags.jobs),
-      bufferBytes: parseBuffer(flags.buffer),
-      naming: namingOf(flags),
-      template: flags.template,
-      script: await parseScript(flags),
-      verify: flags.verify,
-      checksums: flags.checksums,
-      resume: flags.resume,
-      strict: flags.strict,
-      allow: flags.allow,
-      force: flags.force,
-      signal,
-      onProgress: line.show,
-    });
-    if (flags.dryRun) await conversion.close();
-    const result = flags.dryRun ? conversion.result : await conversion.run();
-    line.clear();
-    report(result, flags.dryRun ? undefined : (performance.now() - begun) / 1000, flags, console);
-  } finally {
-    line.clear();
-  }
+  const result = await withProgressLine(console, flags, async (onProgress) => {
+    const options = await convertOptions(flags);
+    const conversion = await plan(inputs, output, { ...options, signal, onProgress });
+    if (!flags.dryRun) return conversion.run();
+    await conversion.close();
+    return conversion.result;
+  });
+  report(result, flags.dryRun ? undefined : (performance.now() - begun) / 1000, flags, console);
 }
 
 function report(

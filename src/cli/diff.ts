@@ -4,7 +4,7 @@ import { type Console, printable } from "./console.ts";
 import { exitCodeOf } from "./exit.ts";
 import { reportNotices } from "./notices.ts";
 import { parseBuffer, parseJobs, parseLimits, parseTolerance } from "./options.ts";
-import { createProgressLine } from "./progress.ts";
+import { withProgressLine } from "./progress.ts";
 import { type Column, formatTable } from "./table.ts";
 
 /** Options as they stand on the command line. */
@@ -31,9 +31,8 @@ export async function diffCommand(
   console: Console,
   signal: AbortSignal,
 ): Promise<number> {
-  const line = await createProgressLine(console, flags.progress && !flags.quiet);
-  try {
-    const report = await diff(a, b, {
+  const report = await withProgressLine(console, flags, (onProgress) =>
+    diff(a, b, {
       selectA: flags.selectA,
       selectB: flags.selectB,
       absoluteTolerance: parseTolerance(flags.atol, "--atol"),
@@ -44,17 +43,14 @@ export async function diffCommand(
       bufferBytes: parseBuffer(flags.buffer),
       limits: parseLimits(flags.limit),
       signal,
-      onProgress: line.show,
-    });
-    line.clear();
-    if (!flags.quiet) reportNotices(report.notices, console);
-    if (flags.json) console.out(`${JSON.stringify(report, spellNumbers)}\n`);
-    else if (!flags.quiet)
-      console.out(flags.brief ? `${lastLine(report, true)}\n` : textReport(report, console));
-    return report.equal ? 0 : exitCodeOf("mismatch");
-  } finally {
-    line.clear();
-  }
+      onProgress,
+    }),
+  );
+  if (!flags.quiet) reportNotices(report.notices, console);
+  if (flags.json) console.out(`${JSON.stringify(report, spellNumbers)}\n`);
+  else if (!flags.quiet)
+    console.out(flags.brief ? `${lastLine(report, true)}\n` : textReport(report, console));
+  return report.equal ? 0 : exitCodeOf("mismatch");
 }
 
 /** JSON has no word for these; they are written as strings, and minus zero as a number with its sign lost. */

@@ -2,7 +2,7 @@ import { formatBytes } from "../core/words.ts";
 import { type EditReport, edit } from "../node.ts";
 import { type Console, printable } from "./console.ts";
 import { parseLimits, parsePairs } from "./options.ts";
-import { createProgressLine } from "./progress.ts";
+import { withProgressLine } from "./progress.ts";
 import { type Column, formatTable } from "./table.ts";
 
 /** Options as they stand on the command line. */
@@ -23,22 +23,18 @@ export async function editCommand(
   console: Console,
   signal: AbortSignal,
 ): Promise<void> {
-  const line = await createProgressLine(console, flags.progress && !flags.quiet);
-  try {
-    const report = await edit(path, {
+  const report = await withProgressLine(console, flags, (onProgress) =>
+    edit(path, {
       metadata: parsePairs(flags.metadata, "--metadata"),
       removeMetadata: flags.removeMetadata,
       limits: parseLimits(flags.limit),
       dryRun: flags.dryRun,
       signal,
-      onProgress: line.show,
-    });
-    line.clear();
-    if (flags.json) console.out(`${JSON.stringify(report)}\n`);
-    else if (!flags.quiet) console.out(textReport(report, flags.dryRun ?? false, console));
-  } finally {
-    line.clear();
-  }
+      onProgress,
+    }),
+  );
+  if (flags.json) console.out(`${JSON.stringify(report)}\n`);
+  else if (!flags.quiet) console.out(textReport(report, flags.dryRun ?? false, console));
 }
 
 const columns: readonly Column[] = [

@@ -3,7 +3,7 @@ import { type JobResult, loadConfig, runJobs } from "../node.ts";
 import { type Console, printable } from "./console.ts";
 import { jsonReport, textReport } from "./convert.ts";
 import { reportNotices } from "./notices.ts";
-import { createProgressLine } from "./progress.ts";
+import { withProgressLine } from "./progress.ts";
 import { type Column, formatTable } from "./table.ts";
 
 /** Options as they stand on the command line. */
@@ -26,21 +26,17 @@ export async function jobsCommand(
 ): Promise<void> {
   const { path, config } = await loadConfig(flags.config);
   if (flags.list) return list(config.jobs, flags, console);
-  const line = await createProgressLine(console, flags.progress && !flags.quiet);
-  try {
-    const results = await runJobs(config, {
+  const results = await withProgressLine(console, flags, (onProgress) =>
+    runJobs(config, {
       names,
       folder: dirname(path),
       force: flags.force,
       dryRun: flags.dryRun,
       signal,
-      onProgress: line.show,
-    });
-    line.clear();
-    report(results, flags, console);
-  } finally {
-    line.clear();
-  }
+      onProgress,
+    }),
+  );
+  report(results, flags, console);
 }
 
 function report(results: readonly JobResult[], flags: JobFlags, console: Console): void {

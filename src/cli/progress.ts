@@ -2,14 +2,28 @@ import type { Progress } from "../core/context.ts";
 import { formatBytes } from "../core/words.ts";
 import { type Console, printable } from "./console.ts";
 
+/** Does `work` with a progress line, where one is wanted; the line is gone when it ends, however it does. */
+export async function withProgressLine<T>(
+  console: Console,
+  { progress, quiet }: { readonly progress: boolean; readonly quiet?: boolean },
+  work: (onProgress: (step: Progress) => void) => Promise<T>,
+): Promise<T> {
+  const line = await createProgressLine(console, progress && !quiet);
+  try {
+    return await work(line.show);
+  } finally {
+    line.clear();
+  }
+}
+
 /** A progress line that can be taken away. */
-export interface ProgressLine {
+interface ProgressLine {
   show(step: Progress): void;
   clear(): void;
 }
 
 /** A line with bytes, rate and time left on a terminal; nothing elsewhere. The library behind it loads when first needed. */
-export async function createProgressLine(console: Console, wanted: boolean): Promise<ProgressLine> {
+async function createProgressLine(console: Console, wanted: boolean): Promise<ProgressLine> {
   if (!wanted || !console.interactive) return { show: () => undefined, clear: () => undefined };
   const { default: cliProgress } = await import("cli-progress");
   const bar = new cliProgress.SingleBar({

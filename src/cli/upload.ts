@@ -5,7 +5,7 @@ import { type UploadReport, upload } from "../node.ts";
 import { type Console, printable } from "./console.ts";
 import { reportNotices } from "./notices.ts";
 import { parseLimits, parseShardSize } from "./options.ts";
-import { createProgressLine } from "./progress.ts";
+import { withProgressLine } from "./progress.ts";
 import { type Column, formatTable } from "./table.ts";
 
 /** Options as they stand on the command line. */
@@ -35,10 +35,9 @@ export async function uploadCommand(
   console: Console,
   signal: AbortSignal,
 ): Promise<void> {
-  const line = await createProgressLine(console, flags.progress && !flags.quiet);
   const notices: Notice[] = [];
-  try {
-    const report = await upload(path, repository, {
+  const report = await withProgressLine(console, flags, async (onProgress) =>
+    upload(path, repository, {
       to: flags.to,
       select: flags.select,
       maxShardBytes: parseShardSize(flags.maxShardSize),
@@ -52,16 +51,13 @@ export async function uploadCommand(
       limits: parseLimits(flags.limit),
       dryRun: flags.dryRun,
       signal,
-      onProgress: line.show,
+      onProgress,
       onNotice: (notice) => notices.push(notice),
-    });
-    line.clear();
-    if (!flags.quiet) reportNotices(notices, console);
-    if (flags.json) console.out(`${JSON.stringify({ ...report, notices })}\n`);
-    else if (!flags.quiet) console.out(textReport(report, flags.dryRun ?? false, console));
-  } finally {
-    line.clear();
-  }
+    }),
+  );
+  if (!flags.quiet) reportNotices(notices, console);
+  if (flags.json) console.out(`${JSON.stringify({ ...report, notices })}\n`);
+  else if (!flags.quiet) console.out(textReport(report, flags.dryRun ?? false, console));
 }
 
 const columns: readonly Column[] = [

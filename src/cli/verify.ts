@@ -5,7 +5,7 @@ import { type Console, printable } from "./console.ts";
 import { exitCodeOf } from "./exit.ts";
 import { reportNotices } from "./notices.ts";
 import { parseBuffer, parseJobs, parseLimits } from "./options.ts";
-import { createProgressLine } from "./progress.ts";
+import { withProgressLine } from "./progress.ts";
 
 /** Options as they stand on the command line. */
 export interface VerifyFlags {
@@ -24,23 +24,19 @@ export async function verifyCommand(
   console: Console,
   signal: AbortSignal,
 ): Promise<number> {
-  const line = await createProgressLine(console, flags.progress && !flags.quiet);
-  try {
-    const report = await verify(path, {
+  const report = await withProgressLine(console, flags, (onProgress) =>
+    verify(path, {
       jobs: parseJobs(flags.jobs),
       bufferBytes: parseBuffer(flags.buffer),
       limits: parseLimits(flags.limit),
       signal,
-      onProgress: line.show,
-    });
-    line.clear();
-    if (!flags.quiet) reportNotices(report.notices, console);
-    if (flags.json) console.out(`${JSON.stringify(report)}\n`);
-    else if (!flags.quiet) console.out(textReport(report, console));
-    return report.sound ? 0 : exitCodeOf("mismatch");
-  } finally {
-    line.clear();
-  }
+      onProgress,
+    }),
+  );
+  if (!flags.quiet) reportNotices(report.notices, console);
+  if (flags.json) console.out(`${JSON.stringify(report)}\n`);
+  else if (!flags.quiet) console.out(textReport(report, console));
+  return report.sound ? 0 : exitCodeOf("mismatch");
 }
 
 function textReport({ path, sound, problems, files }: VerifyReport, { colors }: Console): string {

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { ConvertFlags } from "../convert.ts";
+import type { ConvertFlags } from "../convert-options.ts";
 import { collect } from "../options.ts";
 import type { Session } from "./session.ts";
 
