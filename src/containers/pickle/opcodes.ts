@@ -152,10 +152,20 @@ function object(machine: MachineState): void {
   else machine.call("call", callable, tuple(args));
 }
 
-function popTuple(machine: MachineState, length: number): void {
-  const items: PickleValue[] = [];
-  for (let count = 0; count < length; count++) items.unshift(machine.pop());
-  machine.push(tuple(items));
+/** Written out, since an array that grows has room for 17 items, and there are several of these for each tensor. */
+function popOne(machine: MachineState): void {
+  machine.push(tuple([machine.pop()]));
+}
+
+function popPair(machine: MachineState): void {
+  const second = machine.pop();
+  machine.push(tuple([machine.pop(), second]));
+}
+
+function popTriple(machine: MachineState): void {
+  const third = machine.pop();
+  const second = machine.pop();
+  machine.push(tuple([machine.pop(), second, third]));
 }
 
 function extension(machine: MachineState, code: number): void {
@@ -227,9 +237,9 @@ const table: readonly (readonly [code: number, opcode: Opcode])[] = [
   [0x82, (m) => extension(m, m.operands.u8())], // EXT1
   [0x83, (m) => extension(m, m.operands.u16())], // EXT2
   [0x84, (m) => extension(m, m.operands.i32())], // EXT4
-  [0x85, (m) => popTuple(m, 1)], // TUPLE1
-  [0x86, (m) => popTuple(m, 2)], // TUPLE2
-  [0x87, (m) => popTuple(m, 3)], // TUPLE3
+  [0x85, popOne], // TUPLE1
+  [0x86, popPair], // TUPLE2
+  [0x87, popTriple], // TUPLE3
   [0x88, (m) => m.push(true)], // NEWTRUE
   [0x89, (m) => m.push(false)], // NEWFALSE
   [0x8a, (m) => pushLong(m, m.operands.u8())], // LONG1

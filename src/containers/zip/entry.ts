@@ -15,13 +15,35 @@ const localBytes = 30;
  */
 export function entrySource(archive: ByteSource, entry: ZipEntry, context: RunContext): ByteSource {
   const name = `${archive.name}#${entry.name}`;
+  const crc32 = entry.crc32 === 0 && entry.bytes > 0 ? undefined : entry.crc32;
+  return entry.method === 8
+    ? deflatedEntry(archive, entry, name, crc32, context)
+    : storedEntry(archive, entry, name, crc32);
+}
+
+function deflatedEntry(
+  archive: ByteSource,
+  entry: ZipEntry,
+  name: string,
+  crc32: number | undefined,
+  context: RunContext,
+): ByteSource {
   let located: Promise<number> | undefined;
   const locate = (request?: ReadRequest): Promise<number> => {
     located ??= findData(archive, entry, request);
     return located;
   };
-  const crc32 = entry.crc32 === 0 && entry.bytes > 0 ? undefined : entry.crc32;
-  if (entry.method === 8) return { ...inflated(archive, entry, name, locate, context), crc32 };
+  return { ...inflated(archive, entry, name, locate, context), crc32 };
+}
+
+/** A checkpoint may have a hundred thousand of them, so each is one object and one function. */
+function storedEntry(
+  archive: ByteSource,
+  entry: ZipEntry,
+  name: string,
+  crc32: number | undefined,
+): ByteSource {
+  let located: Promise<number> | undefined;
   return {
     name,
     size: entry.bytes,
@@ -31,7 +53,8 @@ export function entrySource(archive: ByteSource, entry: ZipEntry, context: RunCo
       const isWhole = target.length === entry.bytes && located === undefined;
       if (isWhole && request?.scratch && entry.boundary - entry.headerOffset <= smallEntryBytes)
         return readSmall(archive, entry, target, { ...request, scratch: request.scratch });
-      const start = await locate(request);
+      located ??= findData(archive, entry, request);
+      const start = await located;
       await archive.readInto(target, start + offset, request);
     },
   };

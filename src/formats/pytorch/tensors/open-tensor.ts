@@ -2,9 +2,10 @@ import { safeProduct } from "../../../bytes/size.ts";
 import type { RunContext } from "../../../core/context.ts";
 import { ConvertError } from "../../../core/errors.ts";
 import { checkLimit } from "../../../core/limits.ts";
-import { bytesSource, section } from "../../../core/source.ts";
+import { type ByteSource, bytesSource, section } from "../../../core/source.ts";
 import type { LazyTensor, StorageView } from "../../../core/tensor.ts";
 import { gathered } from "../../../strides/strided.ts";
+import type { TorchDType } from "../values/dtypes.ts";
 import { resolveBits } from "../values/lazy-bits.ts";
 import type { TorchTensor } from "../values/torch-values.ts";
 
@@ -28,13 +29,13 @@ function openStored(name: string, tensor: TorchTensor, file: string, context: Ru
       site,
     );
   }
-  const info = { dtype: dtype.dtype, shape: packedShape(shape, dtype.packed, name, file) };
+  const whole = packedShape(shape, dtype.packed, name, file);
   const label = `${file}#${name}`;
   const start = offset * dtype.itemBytes;
   if (bytes === 0) {
     const empty = Math.min(start, storage.source.size);
     const view = viewOf(tensor, empty, empty, true);
-    return { ...info, payload: bytesSource(label, new Uint8Array(0)), view };
+    return lazyTensor(dtype, whole, bytesSource(label, new Uint8Array(0)), view);
   }
   const end = (lastElement(offset, shape, strides) + 1) * dtype.itemBytes;
   if (!Number.isSafeInteger(end) || end > storage.source.size) {
@@ -45,11 +46,8 @@ function openStored(name: string, tensor: TorchTensor, file: string, context: Ru
     );
   }
   if (isContiguous(shape, strides)) {
-    return {
-      ...info,
-      payload: section(storage.source, start, end, label),
-      view: viewOf(tensor, start, end, true),
-    };
+    const payload = section(storage.source, start, end, label);
+    return lazyTensor(dtype, whole, payload, viewOf(tensor, start, end, true));
   }
   const growth = bytes - storage.source.size;
   if (growth > 0) {
@@ -73,7 +71,17 @@ function openStored(name: string, tensor: TorchTensor, file: string, context: Ru
     strides,
     itemBytes: dtype.itemBytes,
   });
-  return { ...info, payload, view: viewOf(tensor, start, end, false) };
+  return lazyTensor(dtype, whole, payload, viewOf(tensor, start, end, false));
+}
+
+/** One literal, so that all tensors have one hidden class: a spread would give each its own, of 250 bytes, and slow all that look at them. */
+function lazyTensor(
+  { dtype }: TorchDType,
+  shape: readonly number[],
+  payload: ByteSource,
+  view: StorageView,
+): LazyTensor {
+  return { dtype, shape, payload, view };
 }
 
 function viewOf(
