@@ -1,6 +1,7 @@
+import { createByteBuilder } from "../bytes/builder.ts";
 import { encodeUtf8 } from "../bytes/utf8.ts";
-import type { RunContext } from "../core/context.ts";
-import type { OutputPlan } from "../core/plan.ts";
+import type { RunContext, Sha256 } from "../core/context.ts";
+import type { OutputPlan, PlannedFile } from "../core/plan.ts";
 import type { OutputJournal } from "../core/sink.ts";
 import type { ByteSource } from "../core/source.ts";
 import type { ModelInput } from "./open/open.ts";
@@ -87,18 +88,27 @@ function fingerprintOf({ plan, inputs, options }: Undertaking, context: RunConte
   add(influence.sort(([a], [b]) => (a < b ? -1 : 1)));
   for (const file of plan.files) {
     add([file.name, file.size]);
-    for (const piece of file.pieces) {
-      if (piece.kind === "bytes") hash.update(piece.bytes);
-      else
-        add(
-          piece.kind === "payload"
-            ? [piece.tensor, piece.source.size, piece.source.revision ?? null]
-            : piece.size,
-        );
-    }
+    addPieces(file, hash);
   }
   return hash.digest();
 }
+
+/** In batches, since there may be hundreds of thousands of short ones. */
+function addPieces({ pieces }: PlannedFile, hash: Sha256): void {
+  const batch = createByteBuilder();
+  for (const piece of pieces) {
+    if (piece.kind === "bytes") batch.bytes(piece.bytes);
+    else if (piece.kind === "late") batch.text(`${piece.size}\n`);
+    else {
+      const { size, revision } = piece.source;
+      batch.text(`${JSON.stringify(piece.tensor)},${size},${revision ?? ""}\n`);
+    }
+    if (batch.length > batchBytes) hash.update(batch.finish());
+  }
+  hash.update(batch.finish());
+}
+
+const batchBytes = 256 * 1024;
 
 /** JSON has no maps, no patterns and no infinity. */
 function spelledOut(_: string, value: unknown): unknown {

@@ -2,6 +2,7 @@ import { close, fstatSync, open, read, readSync } from "node:fs";
 import { promisify } from "node:util";
 import { ConvertError } from "../core/errors.ts";
 import { type ByteSource, checkRange } from "../core/source.ts";
+import { createReadAhead, type ReadAhead } from "./read-ahead.ts";
 import { systemError } from "./system-errors.ts";
 
 const openAsync = promisify(open);
@@ -34,6 +35,7 @@ export async function openFileSource(path: string): Promise<FileSource> {
     });
   }
   const { size } = stats;
+  const ahead = createReadAhead((target, start) => readSync(handle, target, 0, target.length, start));
 
   return {
     name: path,
@@ -41,10 +43,18 @@ export async function openFileSource(path: string): Promise<FileSource> {
     revision: `${stats.ino}:${stats.mtimeMs}`,
     async readInto(target, offset) {
       checkRange(path, size, offset, target.length);
-      await readFully(handle, path, target, offset);
+      if (!serveAhead(ahead, target, offset, path)) await readFully(handle, path, target, offset);
     },
     close: () => closeAsync(handle),
   };
+}
+
+function serveAhead(ahead: ReadAhead, target: Uint8Array, offset: number, path: string): boolean {
+  try {
+    return ahead.serve(target, offset);
+  } catch (error) {
+    throw systemError("io", path, error);
+  }
 }
 
 /** Fills all of `target` from byte `offset` of an open file. Throws kind `io`. */

@@ -14,7 +14,10 @@ export interface Shard {
  */
 export function planShards(dict: TensorDict, maxBytes: number): readonly Shard[] {
   const shards: OpenShard[] = [];
-  const byStorage = new Map<string, { readonly shard: OpenShard; readonly others: string[] }>();
+  const byStorage = new Map<
+    string | typeof empty,
+    { readonly shard: OpenShard; readonly others: string[] }
+  >();
   let open: OpenShard = { names: [], bytes: 0 };
 
   /** The shard for a storage of this size that was not met before. */
@@ -56,10 +59,13 @@ interface OpenShard {
 }
 
 /** The storage that a tensor may have in common with others. Empty tensors have no memory, which makes them one in the eyes of the reference. */
-function storageOf({ payload, view }: LazyTensor): string | undefined {
-  if (payload.size === 0 && (view === undefined || view.source.size === 0)) return "empty";
-  return view?.contiguous ? `storage ${view.storage}` : undefined;
+function storageOf({ payload, view }: LazyTensor): string | typeof empty | undefined {
+  if (payload.size === 0 && (view === undefined || view.source.size === 0)) return empty;
+  return view?.contiguous ? view.storage : undefined;
 }
+
+/** The memory of tensors that have none; no storage can be called this. */
+const empty = Symbol("empty");
 
 /** A tensor that has to be gathered becomes a storage of its own; any other counts with all of its storage. */
 function countedBytes({ payload, view }: LazyTensor): number {
