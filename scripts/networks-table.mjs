@@ -3,6 +3,7 @@ const kinds = [
   ["segmentation", "Segmentation, torchvision"],
   ["detection", "Detection, torchvision"],
   ["transformers", "transformers"],
+  ["recurrent", "Recurrent, torch.nn"],
 ];
 const ways = ["traced", "scripted"];
 

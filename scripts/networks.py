@@ -8,6 +8,8 @@ in the outputs. NAME.json has the inputs as `--inputs` takes them, what could no
 torch.onnx.export takes for the same module. scripts/test-networks.mjs runs this, a network at a time.
 """
 
+import importlib
+import importlib.util
 import json
 import os
 import sys
@@ -15,12 +17,13 @@ import time
 import warnings
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "fixtures"))
+sys.path[:0] = [HERE, os.path.join(HERE, "fixtures")]
 sys.dont_write_bytecode = True
 
 import torch  # noqa: E402
 
-from torchscript_ops import tensors_in, write_tensors  # noqa: E402
+from recurrent_networks import recurrent_networks  # noqa: E402
+from torchscript_ops import RELEASE, tensors_in, write_tensors  # noqa: E402
 
 # Images of another size than 64 x 64: what the network is made for, or the least that it takes.
 SIZES = {"inception_v3": 96, "googlenet": 64, "maxvit_t": 224, "alexnet": 96, "swin_v2": 64}
@@ -84,11 +87,20 @@ class Plain(torch.nn.Module):
         return tuple(getattr(given, field) for field in self.fields)
 
 
+class Later:
+    """A package that takes seconds to import, once it is needed."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __getattr__(self, name):
+        return getattr(importlib.import_module(self.name), name)
+
+
 def language_networks():
-    try:
-        import transformers as t
-    except ImportError:
+    if importlib.util.find_spec("transformers") is None:
         return {}
+    t = Later("transformers")
 
     def ids(*shape, most=500):
         return torch.randint(3, most, shape)
@@ -155,7 +167,7 @@ def randomize(network):
 def described(value):
     if isinstance(value, torch.Tensor):
         return {"dtype": str(value.dtype).split(".")[1], "shape": list(value.shape)}
-    return {"list": [described(item) for item in value]}
+    return {"tuple" if isinstance(value, tuple) else "list": [described(item) for item in value]}
 
 
 def flat(value):
@@ -226,6 +238,8 @@ def make(name, folder):
 
 warnings.filterwarnings("ignore")
 NETWORKS = {**vision_networks(), **language_networks()}
+for own, create in recurrent_networks().items():
+    NETWORKS[f"{own}-{RELEASE}"] = ("recurrent", lambda create=create: (*create(), ["traced", "scripted"]))
 if sys.argv[1] == "list":
     for name, (kind, _) in NETWORKS.items():
         print(kind, name)

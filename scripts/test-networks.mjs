@@ -74,7 +74,12 @@ async function compile(model, output, args) {
 async function compare(model, known) {
   const { InferenceSession, Tensor } = await import("onnxruntime-node");
   const { open } = await import(pathToFileURL(join(root, "dist/node.js")).href);
-  const types = { F32: ["float32", Float32Array], I64: ["int64", BigInt64Array], BOOL: ["bool", Uint8Array] };
+  const types = {
+    F64: ["float64", Float64Array],
+    F32: ["float32", Float32Array],
+    I64: ["int64", BigInt64Array],
+    BOOL: ["bool", Uint8Array],
+  };
   const file = await open(known);
   const side = { in: [], out: [] };
   for (const [name, { dtype, shape }] of file.dict.tensors) {

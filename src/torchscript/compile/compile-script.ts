@@ -8,7 +8,7 @@ import { createMachine } from "../evaluate/evaluate-program.ts";
 import type { Machine } from "../evaluate/machine.ts";
 import { rulesByName } from "../operators/index.ts";
 import { createObjectTree } from "../program/build-objects.ts";
-import { createProgram } from "../program/program.ts";
+import { createProgram, requireClass } from "../program/program.ts";
 import { readKnown } from "../program/read-known.ts";
 import { createReport, type Report, unsupportedText } from "../report.ts";
 import { describe, isA, type ObjectValue, type Value } from "../values/value.ts";
@@ -41,7 +41,7 @@ export async function compileScript(
 ): Promise<CompiledScript> {
   const { machine, root, report } = await load(archive, request, context);
   const { builder } = machine;
-  const method = request.method ?? "forward";
+  const method = request.method ?? entryOf(machine, root);
   const examples = await exampleInputs(archive, method);
   try {
     const args = bindInputs(machine, root, method, request, examples);
@@ -58,6 +58,12 @@ export async function compileScript(
       throw new ConvertError(error.kind, error.message, { ...error.site, file: archive.file });
     throw error;
   }
+}
+
+/** Scripted layers such as nn.LSTM have a form for tensors and one for packed sequences, and no plain `forward`. */
+function entryOf(machine: Machine, root: ObjectValue): string {
+  const { methods } = requireClass(machine.program, root.className).definition;
+  return !methods.has("forward") && methods.has("forward__0") ? "forward__0" : "forward";
 }
 
 async function load(

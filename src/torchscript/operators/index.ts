@@ -15,9 +15,11 @@ import { maskingRules } from "./masking.ts";
 import { normalizationRules } from "./normalization.ts";
 import { normRules } from "./norms.ts";
 import { orderingRules } from "./ordering.ts";
+import { packedSequenceRules } from "./packed-sequence.ts";
 import { paddingRules } from "./padding.ts";
 import { poolingRules } from "./pooling.ts";
 import { productRules } from "./products.ts";
+import { recurrentRules } from "./recurrent.ts";
 import { reductionRules } from "./reductions.ts";
 import { repeatingRules } from "./repeating.ts";
 import { resizeRules } from "./resize.ts";
@@ -38,6 +40,7 @@ const allRules: readonly OperatorRule[] = [
   ...joinRules,
   ...linearRules,
   ...normalizationRules,
+  ...packedSequenceRules,
   ...poolingRules,
   ...attentionRules,
   ...indexingRules,
@@ -46,6 +49,7 @@ const allRules: readonly OperatorRule[] = [
   ...paddingRules,
   ...productRules,
   ...repeatingRules,
+  ...recurrentRules,
   ...reductionRules,
   ...resizeRules,
   ...viewRules,

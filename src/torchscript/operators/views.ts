@@ -24,6 +24,7 @@ import {
   type Shape,
   shapeText,
 } from "../shapes/dimension.ts";
+import { firstBatchSize } from "./packed-sequence.ts";
 import { type OperatorRule, perhapsViewRule, rule, viewRule } from "./rule.ts";
 
 /** Written through a view in another shape: the same elements in the shape of the whole. */
@@ -97,6 +98,8 @@ function rangeOf(
 function selected(builder: GraphBuilder, x: Operand, dim: number, index: Dimension): Operand {
   if (x.shape.length === 0) throw new ConvertError("malformed", "an element is selected from a 0-d tensor");
   const axis = axisOf(dim, x.shape.length);
+  const size = firstBatchSize(x, axis, index);
+  if (size !== undefined) return constant("I64", [], [size]);
   const { guards } = builder;
   const extent = x.shape[axis] as Dimension;
   // What data tell, the runtime checks; it takes negative indices as torch does.

@@ -94,5 +94,6 @@ export const tensorBuiltins: readonly (readonly [string, Builtin])[] = [
     if (value !== undefined) return value;
     throw new ConvertError("unsupported", "a number is taken out of a tensor that depends on data");
   }),
+  ["type", ([value]) => (isA(value, "device") ? value.name.replace(/:.*/, "") : undefined)],
   ["NumToTensor", ([value]) => numberTensor(value)],
 ];
