@@ -22,7 +22,7 @@ import torch  # noqa: E402
 from cases import CASES, case  # noqa: E402
 from export import export  # noqa: E402
 
-CLI = os.path.join(HERE, "..", "dist", "cli", "main.js")
+CLI = os.path.join(HERE, "..", "dist", "bin", "tensorferry.js")
 
 LARGE = ["vit_b_16", "convnext_tiny", "swin_t", "resnet18", "mobilenet_v3_small", "efficientnet_b0", "densenet121"]
 SMALL = [

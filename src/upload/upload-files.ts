@@ -9,7 +9,7 @@ import type { Progress } from "../core/context.ts";
 import { ConvertError, isConvertError, throwIfCancelled } from "../core/errors.ts";
 import type { ByteSource } from "../core/source.ts";
 import { createNetwork, type NetworkOptions } from "../web/network.ts";
-import { hubFetch } from "./hub-fetch.ts";
+import { hubFetch, RefusedLink } from "./hub-fetch.ts";
 import { sourceBlob } from "./source-blob.ts";
 
 /** A file to be sent, and its path in the repository. */
@@ -56,6 +56,9 @@ export interface UploadedFile {
   readonly present: boolean;
 }
 
+/** How often the Hub is asked for addresses before a store that refuses them is believed. */
+const linkRounds = 3;
+
 /** The Hub asks for no more in one commit. */
 const filesOfACommit = 100;
 
@@ -94,7 +97,9 @@ async function send(
   let pullRequest: string | undefined;
   let commit = "";
   for (const operations of inCommits(files, options.remove ?? [])) {
-    const output = await makeCommit({ ...client, ...target, operations }, options, meter);
+    const output = await withFreshLinks(() =>
+      makeCommit({ ...client, ...target, operations }, options, meter),
+    );
     commit = output.commit.url;
     pullRequest ??= output.pullRequestUrl;
     const number = /\/discussions\/(\d+)/.exec(pullRequest ?? "")?.[1];
@@ -130,6 +135,25 @@ function inCommits(files: readonly UploadFile[], removed: readonly string[]): Co
   return commits;
 }
 
+/**
+ * Addresses to send to hold for a while only. Where a store refuses one, the Hub is asked anew; files that have arrived
+ * are passed over, so each round comes further than the one before. Nothing was committed by then.
+ */
+async function withFreshLinks(make: () => Promise<CommitOutput>): Promise<CommitOutput> {
+  for (let round = 1; ; round++) {
+    try {
+      return await make();
+    } catch (error) {
+      if (!(error instanceof RefusedLink)) throw error;
+      if (round < linkRounds) continue;
+      throw new ConvertError("output", `${error.message}, and so it did ${linkRounds} times`, {
+        hint: "run it again, what has arrived is not sent again; smaller shards arrive before addresses expire",
+        cause: error,
+      });
+    }
+  }
+}
+
 async function makeCommit(
   params: Client & { branch: string; isPullRequest: boolean; operations: CommitOperation[] },
   { message, signal }: UploadOptions,
@@ -139,6 +163,8 @@ async function makeCommit(
   const events = commitIter({
     ...params,
     title,
+    // By whole files and parts of them. The Hub cuts them up for its own store; see docs/upload.md.
+    useXet: false,
     ...(rest.length === 0 ? {} : { description: rest.join("\n").trim() }),
     ...(signal === undefined ? {} : { abortSignal: signal }),
   });
@@ -177,9 +203,7 @@ function createMeter(files: readonly UploadFile[], { onProgress }: UploadOptions
         onProgress?.({ phase: "hash", done: sum(hashed), total, label: path });
       } else if (state === "uploading" && progress === 1) {
         whole.add(path);
-        // Chunks that the Hub's store takes are not counted while they travel.
-        const present = !sent.has(path);
-        if (present) sent.set(path, 0);
+        if (!sent.has(path)) sent.set(path, 0);
         onProgress?.({ phase: "upload", done: sum(sent), total, label: path });
       }
     },
@@ -197,6 +221,7 @@ function asUploadError(error: unknown, repository: string): unknown {
   if (isConvertError(error) || !(error instanceof Error)) return error;
   const { statusCode } = error as { statusCode?: number };
   const hints: Readonly<Record<number, string>> = {
+    400: "the file may have changed while it was sent; run it again",
     401: "set HF_TOKEN to a token that may write, or give one with --token-stdin",
     403: "the token may not write there; --pr opens a pull request instead",
     404: "there is no such repository, or the token may not see it",

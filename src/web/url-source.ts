@@ -39,7 +39,12 @@ export async function openUrl(
       const range = `bytes=${from}-${offset + target.length - 1}`;
       const answer = await askAgain(address, url, range, attempt, network);
       address = answer.url;
-      checkPart(answer.response, from, identity, name);
+      try {
+        checkPart(answer.response, from, identity, name);
+      } catch (error) {
+        await answer.response.body?.cancel();
+        throw error;
+      }
       await drain(answer.response, target.subarray(done), attempt, network, (count) => {
         done += count;
       });
@@ -141,6 +146,13 @@ function checkPart(response: Response, from: number, identity: Identity, name: s
     throw new ConvertError("io", "the server sends another part of the file than it was asked for", {
       file: name,
       offset: from,
+    });
+  }
+  if (response.status === 200 && wholeSize(response) === identity.size && etag === identity.etag) {
+    throw new ConvertError("io", "the server sends the whole file where a part was asked for", {
+      file: name,
+      offset: from,
+      hint: "download it first",
     });
   }
   throw new ConvertError("io", "the file changed on the server while it was read", {

@@ -60,6 +60,23 @@ describe("a model that lies on the Hub", () => {
     }
   });
 
+  test("that changes while it is converted leaves nothing behind", async () => {
+    const json = JSON.stringify({ w: { dtype: "U8", shape: [400_000], data_offsets: [0, 400_000] } });
+    const length = Buffer.alloc(8);
+    length.writeUInt32LE(json.length);
+    const model = (fill: number) => Buffer.concat([length, Buffer.from(json), Buffer.alloc(400_000, fill)]);
+    const { store } = await serve({ "model.safetensors": model(1) });
+    store.mishap = (_, index) => {
+      if (index === 1) store.files.set("/store/model.safetensors", model(2));
+      return undefined;
+    };
+    const folder = temporaryFolder();
+    const words = ["convert", "hf://owner/name/model.safetensors", join(folder, "out.pth")];
+    const { exit, err } = await command(words);
+    expect({ exit, err }).toEqual({ exit: 3, err: expect.stringContaining("changed on the server") });
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
   test("is scanned whole, and what was fetched is told", async () => {
     await serve({ "a.pth": network, "b/c.pth": network, "README.md": new Uint8Array(9) });
     const { exit, out, err } = await command(["scan", "hf://owner/name"]);

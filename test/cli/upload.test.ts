@@ -99,6 +99,11 @@ describe("upload", () => {
     expect(hub.commits[0]?.files.get("network.pth")).toEqual(readFileSync(samples.network));
   });
 
+  test("offers to send files whole or in parts, and not in chunks of the client's cutting", async () => {
+    await command(["upload", samples.network, "owner/name"]);
+    expect(hub.transfers).toEqual([["basic", "multipart"]]);
+  });
+
   test("with --dry-run sends nothing, and needs no token", async () => {
     vi.stubEnv("HF_TOKEN", "");
     vi.stubEnv("HF_HOME", temporaryFolder());
@@ -145,6 +150,97 @@ describe("an upload that meets trouble", () => {
     const later = hub.requests.slice(before).filter((request) => request.startsWith("PUT"));
     expect(later).toHaveLength(hub.stored.size - arrived);
     expect(arrived).toBe(2);
+  });
+
+  test("sends again a large file whose connection was cut in the middle", async () => {
+    const large = join(temporaryFolder(), "large.bin");
+    writeFileSync(large, Buffer.alloc(9_000_000, "weights"));
+    hub.partBytes = 4_000_000;
+    let puts = 0;
+    hub.mishap = (request) =>
+      request.endsWith("/2") && ++puts === 1 ? { kind: "cut", afterBytes: 1_500_000 } : undefined;
+    const { exit, json } = await commandJson(["upload", large, "owner/name"]);
+    expect(exit).toBe(0);
+    expect(puts).toBe(2);
+    expect(json).toMatchObject({ bytes: 9_000_000, files: [{ present: false }] });
+    const sent = hub.commits[0]?.files.get("large.bin") ?? new Uint8Array(0);
+    expect(Buffer.compare(sent, readFileSync(large))).toBe(0);
+  });
+
+  test("asks for new addresses where those of the store have expired", async () => {
+    const folder = await prepared();
+    let puts = 0;
+    hub.mishap = (request) =>
+      request.startsWith("PUT") && ++puts === 2 ? { kind: "status", status: 403 } : undefined;
+    expect(await command(["upload", folder, "owner/name"])).toMatchObject({ exit: 0, err: "" });
+    expect(hub.requests.filter((request) => request.endsWith("/objects/batch"))).toHaveLength(2);
+    // What had arrived by then was not sent again.
+    expect(puts).toBeLessThanOrEqual(hub.stored.size + 1);
+    expect(hub.commits).toHaveLength(1);
+    for (const [path, bytes] of hub.commits[0]?.files ?? [])
+      expect(bytes).toEqual(readFileSync(join(folder, path)));
+  });
+
+  test("and says so where the new ones are refused as well", async () => {
+    hub.mishap = (request) => (request.startsWith("PUT") ? { kind: "status", status: 403 } : undefined);
+    const { exit, err } = await command(["upload", samples.network, "owner/name"]);
+    expect(exit).toBe(9);
+    expect(err).toMatch(/the store answers 403 to an address that the Hub gave, and so it did 3 times/);
+    expect(err).not.toContain("signature");
+    expect(hub.commits).toEqual([]);
+  });
+
+  test("waits as long as each of them wants that is asked too often, the commit included", async () => {
+    const refused = new Map<string, number>();
+    hub.mishap = (request) => {
+      const kind = /preupload|objects\/batch|commit|^PUT|repos\/create/.exec(request)?.[0] ?? "";
+      const times = (refused.get(kind) ?? 0) + 1;
+      refused.set(kind, times);
+      return times === 1 ? { kind: "status", status: 429, retryAfter: "0" } : undefined;
+    };
+    expect(await command(["upload", samples.network, "owner/name"])).toMatchObject({ exit: 0 });
+    expect(Object.fromEntries(refused)).toEqual({
+      "repos/create": 2,
+      preupload: 2,
+      "objects/batch": 2,
+      PUT: 2,
+      commit: 2,
+    });
+    expect(hub.commits).toHaveLength(1);
+  });
+
+  test.each([
+    ["the store", "PUT", 503],
+    ["the commit", "/commit/", 429],
+    ["the Hub", "/preupload/", 500],
+  ])("gives up where %s stays out of reach", async (_, part, status) => {
+    hub.mishap = (request) =>
+      request.includes(part) ? { kind: "status", status, retryAfter: "0" } : undefined;
+    const { exit, err } = await command(["upload", samples.network, "owner/name"]);
+    expect(exit).toBe(9);
+    expect(err).toContain(`the server answers ${status}, 5 times in a row`);
+    expect(hub.requests.filter((request) => request.includes(part))).toHaveLength(5);
+    expect(hub.commits).toEqual([]);
+  });
+
+  test("commits nothing where other bytes arrive than were hashed", async () => {
+    const file = join(temporaryFolder(), "model.bin");
+    writeFileSync(file, Buffer.alloc(5000, 1));
+    hub.mishap = (request) => {
+      if (request.endsWith("/objects/batch")) writeFileSync(file, Buffer.alloc(5000, 2));
+      return undefined;
+    };
+    const { exit, err } = await command(["upload", file, "owner/name"]);
+    expect(exit).toBe(9);
+    expect(err).toContain("the file may have changed while it was sent");
+    expect(hub.commits).toEqual([]);
+  });
+
+  test("nor where the store speaks of a hash that it was not asked for", async () => {
+    hub.oidOf = () => "0".repeat(64);
+    const { exit, err } = await command(["upload", samples.network, "owner/name"]);
+    expect({ exit, err }).toEqual({ exit: 9, err: expect.stringContaining("the Hub refuses") });
+    expect(hub.commits).toEqual([]);
   });
 
   test("does not repeat a commit whose answer was lost", async () => {

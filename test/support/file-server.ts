@@ -9,9 +9,13 @@ export interface SeenRequest {
   readonly authorization: string | undefined;
 }
 
-/** What happens to one answer instead of the usual: the number of body bytes to send before breaking off, a status, silence. */
+/**
+ * What happens to one answer instead of the usual: it breaks off or ends in good order after so many bytes of its body,
+ * it is the whole file, a status, or silence.
+ */
 export type Mishap =
-  | { readonly kind: "cut"; readonly afterBytes: number }
+  | { readonly kind: "cut" | "short"; readonly afterBytes: number }
+  | { readonly kind: "whole" }
   | { readonly kind: "status"; readonly status: number; readonly retryAfter?: string }
   | { readonly kind: "silence" }
   | { readonly kind: "redirect"; readonly to: string };
@@ -81,14 +85,14 @@ function answer(
     return;
   }
   const etag = `"${bytes.length}-${bytes.reduce((sum, byte) => (sum * 31 + byte) % 1_000_003, 7)}"`;
-  const match = ranges ? /^bytes=(\d+)-(\d+)$/.exec(range ?? "") : null;
+  const match = ranges && mishap?.kind !== "whole" ? /^bytes=(\d+)-(\d+)$/.exec(range ?? "") : null;
   const start = match ? Number(match[1]) : 0;
   const end = match ? Math.min(Number(match[2]) + 1, bytes.length) : bytes.length;
   if (match && start >= bytes.length) {
     response.writeHead(416, { "content-range": `bytes */${bytes.length}`, etag }).end();
     return;
   }
-  const part = bytes.subarray(start, end);
+  const part = bytes.subarray(start, mishap?.kind === "short" ? start + mishap.afterBytes : end);
   const contentRange = match ? { "content-range": `bytes ${start}-${end - 1}/${bytes.length}` } : {};
   response.writeHead(match ? 206 : 200, { etag, "content-length": part.length, ...contentRange });
   if (mishap?.kind === "cut") {

@@ -23,6 +23,8 @@ export interface UploadServer {
   readonly commits: readonly TakenCommit[];
   /** Method and path of each request in order. */
   readonly requests: readonly string[];
+  /** Ways of sending that the client has offered, with each question for addresses. */
+  readonly transfers: readonly (readonly string[])[];
   /** What the store has, by SHA-256. */
   readonly stored: Map<string, Uint8Array>;
   readonly repositories: Map<string, { isPrivate: boolean; branches: string[] }>;
@@ -31,6 +33,10 @@ export interface UploadServer {
   /** Files above this many bytes go to the store, in parts of `partBytes` where that is set. */
   largeBytes: number;
   partBytes: number | undefined;
+  /** Whether bodies of the store are kept; else they are hashed and forgotten, however large. */
+  keeps: boolean;
+  /** What the store calls an object when it is asked for it. */
+  oidOf: (oid: string) => string;
   mishap: (request: string, index: number) => UploadMishap | undefined;
   close(): Promise<void>;
 }
@@ -40,16 +46,20 @@ export async function startUploadServer(): Promise<UploadServer> {
   const requests: string[] = [];
   const commits: TakenCommit[] = [];
   const tokens = new Map<string, string | undefined>();
+  const transfers: string[][] = [];
   const parts = new Map<string, Uint8Array[]>();
   const state: UploadServer = {
     origin: "",
     commits,
     requests,
+    transfers,
     stored: new Map(),
     repositories: new Map(),
     tokens,
     largeBytes: 1000,
     partBytes: undefined,
+    keeps: true,
+    oidOf: (oid) => oid,
     mishap: () => undefined,
     close: () =>
       new Promise((resolve) => {
@@ -84,7 +94,17 @@ export async function startUploadServer(): Promise<UploadServer> {
       socket.destroy();
       return;
     }
+    if (request.method === "PUT" && !state.keeps) return forget(url, request, response);
     await route(request.method ?? "", url, await buffer(request), response);
+  }
+
+  async function forget(url: URL, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const hash = createHash("sha256");
+    for await (const part of request) hash.update(part);
+    const oid = url.pathname.split("/")[2] ?? "";
+    const isRight = hash.digest("hex") === oid;
+    if (isRight) state.stored.set(oid, new Uint8Array(0));
+    response.writeHead(isRight ? 200 : 400, { etag: `"${oid}"` }).end();
   }
 
   async function route(method: string, url: URL, body: Buffer, response: ServerResponse): Promise<void> {
@@ -124,10 +144,13 @@ export async function startUploadServer(): Promise<UploadServer> {
     json(response, { error: "unknown" }, 404);
   }
 
-  function batch({ objects }: { objects: { oid: string; size: number }[] }): object {
+  function batch(question: { objects: { oid: string; size: number }[]; transfers: string[] }): object {
+    const { objects } = question;
+    transfers.push(question.transfers);
     return {
       transfer: "basic",
-      objects: objects.map(({ oid, size }) => {
+      objects: objects.map(({ oid: asked, size }) => {
+        const oid = state.oidOf(asked);
         if (state.stored.has(oid)) return { oid, size };
         const { partBytes } = state;
         if (partBytes === undefined) {

@@ -78,6 +78,16 @@ describe("a file on a server", () => {
   });
 });
 
+test("a server that sends everything where a part was asked for is not listened to", async () => {
+  const server = await serve({ "/model.bin": bytes });
+  const source = await openBytes(server);
+  server.mishap = () => ({ kind: "whole" });
+  await expect(readBytes(source, 100_000, 100_100)).rejects.toMatchObject({
+    kind: "io",
+    message: "the server sends the whole file where a part was asked for",
+  });
+});
+
 describe("what may pass is tried again", () => {
   test("a connection that is cut goes on where it ended", async () => {
     const server = await serve({ "/model.bin": bytes });
@@ -85,6 +95,23 @@ describe("what may pass is tried again", () => {
     server.mishap = (_, index) => (index === 1 ? { kind: "cut", afterBytes: 40_000 } : undefined);
     expect(await readBytes(source, 100_000, 300_000)).toEqual(bytes.slice(100_000));
     expect(server.seen.at(-1)?.range).toMatch(/^bytes=1[0-4]\d{4}-299999$/);
+  });
+
+  test("so does an answer that ends before the part does", async () => {
+    const server = await serve({ "/model.bin": bytes });
+    const source = await openBytes(server);
+    server.mishap = (_, index) => (index < 3 ? { kind: "short", afterBytes: 50_000 } : undefined);
+    expect(await readBytes(source, 100_000, 300_000)).toEqual(bytes.slice(100_000));
+    expect(server.seen.map(({ range }) => range).slice(1)).toEqual([
+      "bytes=100000-299999",
+      "bytes=150000-299999",
+      "bytes=200000-299999",
+    ]);
+    server.mishap = () => ({ kind: "short", afterBytes: 0 });
+    await expect(readBytes(source, 100_000, 300_000)).rejects.toMatchObject({
+      kind: "io",
+      message: "the connection ended 200000 bytes early, 5 times in a row",
+    });
   });
 
   test("a busy server is asked after as long as it says", async () => {
