@@ -8,6 +8,7 @@ import type { DecidedTensors } from "./plan/decide-tensors.ts";
 import { type NamedPlan, planOutput } from "./plan/plan-output.ts";
 import { areUnchanged, planRewrite } from "./plan/plan-rewrite.ts";
 import { planTemplate } from "./plan/plan-template.ts";
+import { sumsName } from "./run/sha256-sums.ts";
 
 /** The files of a conversion, decided to the byte. */
 export interface PlannedFiles {
@@ -31,7 +32,8 @@ export async function planFiles(
   const beside = (await output.beside?.(weights, decided.dict)) ?? [];
   return {
     plan: outputPlan(weights.format, [...weights.files, ...beside]),
-    isOfModel,
+    // Hashes of an earlier output in the folder would be wrong for this one.
+    isOfModel: (name) => isOfModel(name) || (output.name === undefined && name === sumsName),
     inPieces: rewrites || loaded.template !== undefined,
   };
 }

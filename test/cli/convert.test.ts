@@ -181,6 +181,16 @@ describe("nothing is overwritten", () => {
     expect(names(folder)).toEqual(["config.json", "model.safetensors"]);
   });
 
+  test("hashes of an earlier output go with it, but not those of a folder that a file is put into", async () => {
+    const folder = temporaryFolder();
+    await command(["convert", samples.network, `${folder}/`, "--checksums"]);
+    await command(["convert", samples.tied, join(folder, "other.safetensors"), "--force"]);
+    expect(readdirSync(folder)).toContain("SHA256SUMS");
+    expect(await command(["convert", samples.tied, `${folder}/`])).toMatchObject({ exit: 9 });
+    await command(["convert", samples.tied, `${folder}/`, "--force"]);
+    expect(readdirSync(folder).sort()).toEqual(["model.safetensors", "other.safetensors"]);
+  });
+
   test("a name that belongs to a folder is refused even with --force", async () => {
     const folder = temporaryFolder();
     mkdirSync(join(folder, "model.safetensors"));
