@@ -5,6 +5,8 @@ import { type Axis, scatter } from "./scatter.ts";
 
 /** The longest stretch that one read covers to pick elements out of it. */
 const maxSpanBytes = 1024 * 1024;
+/** The same where spans become neighbours of each other in the result: the more, the longer its runs. */
+const sideBySideBytes = 2 * 1024 * 1024;
 /** Reading on over a gap of this size takes as long as beginning a new read. */
 const cheapGapBytes = 12 * 1024;
 /** A read that is worth its call, and short enough to be made at once (see "small reads" in docs/architecture.md). */
@@ -103,14 +105,14 @@ function planBox(sorted: readonly Axis[], itemBytes: number): BoxPlan {
     undefined,
   );
   if (near === undefined || long.includes(near) || long.length === sorted.length) {
-    const batch = planBatch(sorted[long.length], lengthOf(long, itemBytes));
+    const batch = planBatch(sorted[long.length], lengthOf(long, itemBytes), maxSpanBytes);
     return { inner: long, cut: undefined, cutSteps: 1, batch, outer: sorted.slice(long.length + 1) };
   }
   const longBytes = lengthOf(long, itemBytes);
   // One read covers many of them, so there is no use in reading shorter ones twice.
   if (longBytes <= joinedSpanBytes && near.from - longBytes <= cheapGapBytes) {
     const outer = without(sorted, [...long, near]);
-    return { inner: long, cut: undefined, cutSteps: 1, batch: planBatch(near, longBytes), outer };
+    return { inner: long, cut: undefined, cutSteps: 1, batch: planBatch(near, longBytes, sideBySideBytes), outer };
   }
   const inner = spanAxes(sorted, itemBytes, runBytes);
   const length = lengthOf(inner, itemBytes);
@@ -122,7 +124,7 @@ function planBox(sorted: readonly Axis[], itemBytes: number): BoxPlan {
     inner,
     cut,
     cutSteps: steps,
-    batch: planBatch(near, lengthOf(span, itemBytes)),
+    batch: planBatch(near, lengthOf(span, itemBytes), sideBySideBytes),
     outer: without(sorted, [...span, near, ...(cut ? [cut] : [])]),
   };
 }
@@ -133,10 +135,11 @@ function stepsWithin(axis: Axis, length: number): number {
   return Math.max(1, Math.min(axis.size, Math.floor((runBytes - length) / axis.from) + 1));
 }
 
-function planBatch(axis: Axis = { size: 1, from: 0, to: 0 }, spanBytes: number): Batch {
+/** `most` bytes at a time where one read covers them all. */
+function planBatch(axis: Axis = { size: 1, from: 0, to: 0 }, spanBytes: number, most: number): Batch {
   const joined = axis.from - spanBytes <= cheapGapBytes;
   const step = joined ? axis.from : roundUp(spanBytes, 4);
-  const room = joined ? maxSpanBytes : batchBytes;
+  const room = joined ? most : batchBytes;
   const count = Math.min(axis.size, Math.max(1, Math.floor((room - spanBytes) / Math.max(1, step)) + 1));
   return { axis, count, step, joined, bytes: spanBytes + (count - 1) * step };
 }
