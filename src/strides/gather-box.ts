@@ -112,7 +112,13 @@ function planBox(sorted: readonly Axis[], itemBytes: number): BoxPlan {
   // One read covers many of them, so there is no use in reading shorter ones twice.
   if (longBytes <= joinedSpanBytes && near.from - longBytes <= cheapGapBytes) {
     const outer = without(sorted, [...long, near]);
-    return { inner: long, cut: undefined, cutSteps: 1, batch: planBatch(near, longBytes, sideBySideBytes), outer };
+    return {
+      inner: long,
+      cut: undefined,
+      cutSteps: 1,
+      batch: planBatch(near, longBytes, sideBySideBytes),
+      outer,
+    };
   }
   const inner = spanAxes(sorted, itemBytes, runBytes);
   const length = lengthOf(inner, itemBytes);
