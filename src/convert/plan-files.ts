@@ -30,10 +30,11 @@ export async function planFiles(
   if (loaded.isRewrite && !rewrites) refuseChanges(decided.chosen, options.allow ?? [], loaded.path);
   const { plan: weights, isOfModel } = await planWeights(loaded, decided, target, rewrites);
   const beside = (await output.beside?.(weights, decided.dict)) ?? [];
+  const replacesAll = output.name === undefined && options.variant === undefined;
   return {
     plan: outputPlan(weights.format, [...weights.files, ...beside]),
-    // Hashes of an earlier output in the folder would be wrong for this one.
-    isOfModel: (name) => isOfModel(name) || (output.name === undefined && name === sumsName),
+    // Hashes of an earlier output in the folder would be wrong for this one; a variant comes beside it.
+    isOfModel: (name) => isOfModel(name) || (name === sumsName && replacesAll),
     inPieces: rewrites || loaded.template !== undefined,
   };
 }

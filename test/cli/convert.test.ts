@@ -191,6 +191,14 @@ describe("nothing is overwritten", () => {
     expect(readdirSync(folder).sort()).toEqual(["model.safetensors", "other.safetensors"]);
   });
 
+  test("a variant comes beside a model and its list of hashes", async () => {
+    const folder = temporaryFolder();
+    await command(["convert", samples.tied, `${folder}/`, "--checksums"]);
+    const half = ["--dtype", "f16", "--variant", "fp16"];
+    expect(await command(["convert", samples.tied, `${folder}/`, ...half])).toMatchObject({ exit: 0 });
+    expect(readdirSync(folder).sort()).toEqual(["SHA256SUMS", "model.fp16.safetensors", "model.safetensors"]);
+  });
+
   test("a name that belongs to a folder is refused even with --force", async () => {
     const folder = temporaryFolder();
     mkdirSync(join(folder, "model.safetensors"));
