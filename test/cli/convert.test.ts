@@ -294,7 +294,7 @@ describe("--json", () => {
         kind: "usage",
         message: expect.stringContaining('"generator" (2 tensors, 60 B), "discriminator" (2 tensors, 60 B)'),
         file: samples.twoModels,
-        hint: "choose one with --select generator",
+        hint: "choose one with --select generator, or take all of them with --select .",
       },
     });
   });

@@ -2,14 +2,15 @@ import type { RunContext } from "../../core/context.ts";
 import type { Candidate, Checkpoint } from "../../core/dict.ts";
 import { ConvertError } from "../../core/errors.ts";
 import { formatBytes } from "../../core/words.ts";
+import { isWithin, joinedBelow } from "./join-candidates.ts";
 
 /** Below both of these a dict is taken for bookkeeping: a loss, a decay, a step count. */
 const bookkeepingTensors = 4;
 const bookkeepingBytes = 1024;
 
 /**
- * The dict that `select` names (`.` for the top), or the one that stands out: the only one that is neither an
- * optimizer's nor mere bookkeeping. Throws kind `usage` with the list where there is no such one.
+ * The dict that `select` names (`.` for the top), or all below it as one; without `select` the one that stands out: the only
+ * one that is neither an optimizer's nor mere bookkeeping. Throws kind `usage` with the list where there is no such one.
  */
 export function chooseStateDict(
   checkpoint: Checkpoint,
@@ -19,7 +20,8 @@ export function chooseStateDict(
 ): Candidate {
   const { candidates } = checkpoint;
   if (select !== undefined) {
-    const chosen = candidates.find(({ path }) => path === select || (select === "." && path === ""));
+    const wanted = select === "." ? "" : select;
+    const chosen = candidates.find(({ path }) => path === wanted) ?? joinedBelow(candidates, wanted, file);
     if (chosen) return chosen;
     throw new ConvertError("usage", `there is no state dict at "${select}"; there is ${listOf(candidates)}`, {
       file,
@@ -33,13 +35,24 @@ export function chooseStateDict(
   if (others.length > 0) {
     throw new ConvertError("usage", `there are several state dicts: ${listOf([chosen, ...others])}`, {
       file,
-      hint: `choose one with --select ${[chosen, ...others].find(({ path }) => path !== "")?.path ?? "."}`,
+      hint: selectHint([chosen, ...others]),
     });
   }
   if (chosen.path !== "") {
     context.warn({ code: "selected", message: `took the state dict "${chosen.path}" (${sizeOf(chosen)})` });
   }
   return chosen;
+}
+
+/** One of them, and what has them all below it where nothing lies there itself. */
+function selectHint(candidates: readonly Candidate[]): string {
+  const paths = candidates.map(({ path }) => path);
+  const one = `choose one with --select ${paths.find((path) => path !== "") ?? "."}`;
+  const [first = "", ...others] = paths;
+  const parts = first.split(".");
+  while (parts.length > 0 && !others.every((path) => isWithin(path, parts.join(".")))) parts.pop();
+  const above = parts.join(".");
+  return paths.includes(above) ? one : `${one}, or take all of them with --select ${above || "."}`;
 }
 
 /** Whether no dict stands out, so that one has to be selected. */

@@ -2,6 +2,7 @@ import type { RunContext } from "../../core/context.ts";
 import type { TensorDict } from "../../core/dict.ts";
 import { ConvertError } from "../../core/errors.ts";
 import { chooseStateDict } from "../open/choose-state-dict.ts";
+import { isWithin } from "../open/join-candidates.ts";
 import type { ModelInput, OpenOptions } from "../open/open.ts";
 import { type OpenedModel, openModel } from "../open/open-model.ts";
 import { type DuplicatePolicy, type MergePart, mergeDicts } from "./merge.ts";
@@ -70,6 +71,7 @@ function selectionIn(
   all: readonly OpenedModel[],
   select: string | undefined,
 ): string | undefined {
-  const has = ({ checkpoint }: OpenedModel) => checkpoint.candidates.some(({ path }) => path === select);
+  const has = ({ checkpoint }: OpenedModel) =>
+    select !== undefined && checkpoint.candidates.some(({ path }) => isWithin(path, select));
   return has(model) || !all.some(has) ? select : undefined;
 }

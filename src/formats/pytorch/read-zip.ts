@@ -59,6 +59,12 @@ function refuseArchive({ source, entries }: ZipDirectory, records: RecordFolder)
       "load it with torch.jit.load of torch 1.0 to 1.2 and save its state_dict()",
     );
   }
+  if (records.find("version") && records.find(".data/serialization_id")) {
+    return refuse(
+      "this file of torch.save has no data.pkl: what was to be saved could not be pickled",
+      "see what torch.save said, and save the model again",
+    );
+  }
   const seen = entries.slice(0, 3).map((entry) => JSON.stringify(entry.name));
   return refuse(
     `this zip is no PyTorch file: it has no data.pkl, but ${entries.length} entries such as ${seen.join(", ")}`,

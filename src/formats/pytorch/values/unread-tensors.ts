@@ -22,6 +22,9 @@ export function unreadTensor(value: PickleValue | undefined, wrappers = 0): stri
     return "is a nested tensor, which is several tensors of different shapes; save what its unbind() gives";
   if (isDistributedTensor(args))
     return "is a DTensor of which the file holds one part; save its full_tensor(), or convert the folder of torch.distributed.checkpoint";
+  const subclass = name === "_rebuild_from_type_v2" ? args[1] : undefined;
+  if (isKind(subclass, "global"))
+    return `is of the class ${subclass.module}.${subclass.name}, and only that class knows its values; save what it gives as a plain tensor, often by dequantize()`;
   const type = name === "_rebuild_tensor_v3" ? unreadType(args[6]) : undefined;
   // FORMAT.md, "Element types": bits8 and its like.
   if (type?.startsWith("bits")) return `has the type torch.${type}, which stands for no numbers`;
