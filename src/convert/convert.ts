@@ -12,6 +12,7 @@ import { type DecidedTensors, decideTensors } from "./plan/decide-tensors.ts";
 import type { ModelOutput } from "./plan/plan-output.ts";
 import { planFiles } from "./plan-files.ts";
 import { reportOutputs } from "./run/report-outputs.ts";
+import { sumsSize } from "./run/sha256-sums.ts";
 import { runConversion } from "./run-conversion.ts";
 
 /** Reads headers and decides everything; writes nothing. Several inputs become one output. */
@@ -30,7 +31,12 @@ export async function planConversion(
   const result: ConvertResult = {
     input: loaded.reports[0],
     inputs: loaded.reports,
-    outputs: reportOutputs(files.plan, output.folder, options.checksums ?? false, new Map()),
+    outputs: reportOutputs(
+      files.plan,
+      output.folder,
+      new Map(),
+      options.checksums ? sumsSize(files.plan.files.map(({ name }) => name)) : undefined,
+    ),
     plan: files.plan,
     tensors: decided.dict.tensors.size,
     bytes: files.plan.size,

@@ -44,6 +44,6 @@ export async function runConversion(
     await finished.undo();
     throw error;
   }
-  const outputs = reportOutputs(plan, output.folder, checksums, finished.hashes);
+  const outputs = reportOutputs(plan, output.folder, finished.hashes, finished.sumsBytes);
   return { ...result, outputs, ...(resume ? { resumed: finished.resumed } : {}) };
 }

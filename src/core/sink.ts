@@ -35,10 +35,18 @@ export interface InputFolder {
 
 /** What is about to be written into a folder. */
 export interface OutputRequest {
-  readonly files: readonly { readonly name: string; readonly size: number }[];
+  readonly files: readonly RequestedFile[];
   /** Whether a file that is already there belongs to an earlier output of the same model, and would confuse its readers. */
   isStale(name: string): boolean;
   readonly journal?: OutputJournal | undefined;
+}
+
+/** One of those files. */
+export interface RequestedFile {
+  readonly name: string;
+  readonly size: number;
+  /** Set where it takes the place of one that is there, and says all that this one says. */
+  readonly amends?: boolean | undefined;
 }
 
 /** How a folder tells whether what an interrupted run left is the beginning of this output. */
@@ -62,6 +70,8 @@ export interface OutputFolder {
   /** Refuses (kind `output`) before a byte is written if the files cannot all be made: names taken, too little space. */
   prepare(request: OutputRequest): Promise<void>;
   create(name: string, size: number): Promise<ByteSink>;
+  /** The bytes of a file that is there already, up to `maxBytes` of them; `undefined` where there is none, or a longer one. */
+  readExisting?(name: string, maxBytes: number): Promise<Uint8Array | undefined>;
   /** Called once all files are committed: drops what they replace. */
   settle(): Promise<void>;
   /** Called after a failure, once all sinks are discarded: takes back what `prepare` made. */

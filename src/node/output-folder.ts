@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync, statfsSync, statSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statfsSync,
+  statSync,
+} from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { ConvertError } from "../core/errors.ts";
 import type { OutputFolder, OutputRequest } from "../core/sink.ts";
@@ -29,6 +38,7 @@ export function outputFolder(
 ): OutputFolder {
   let made: string | undefined;
   let stale: readonly string[] = [];
+  let amended: ReadonlySet<string> = new Set();
   let left: Leftover | undefined;
   let journal: Journal | undefined;
   let journalFile = "";
@@ -40,6 +50,7 @@ export function outputFolder(
       journalFile = journalPath(path, request.journal?.name ?? request.files[0]?.name ?? "");
       try {
         left = takeLeftover(path, journalFile, request);
+        amended = new Set(request.files.filter(({ amends }) => amends).map(({ name }) => name));
         stale = refuseTaken(path, request, replace, left);
         if (left === undefined) clearLeftover(path, journalFile);
         made = mkdirSync(path, { recursive: true });
@@ -60,7 +71,8 @@ export function outputFolder(
       const start = Math.min(left?.state.files[name] ?? 0, sizeOf(join(path, partName(name))) ?? 0);
       const isShown = left?.shown.has(name) ?? false;
       const sink = await createFileSink({
-        ...{ folder: path, name, size, replace, isShown },
+        ...{ folder: path, name, size, isShown },
+        replace: replace || amended.has(name),
         start: isShown ? size : start,
         reached: (position) => checkpoints?.reached(name, position),
         finishing: async (sync) => checkpoints?.finishing(name, size, sync),
@@ -68,6 +80,11 @@ export function outputFolder(
       });
       checkpoints?.add(name, start, sink);
       return sink;
+    },
+    async readExisting(name, maxBytes) {
+      const file = join(path, name);
+      const stats = statSync(file, { throwIfNoEntry: false });
+      return stats?.isFile() && stats.size <= maxBytes ? readFileSync(file) : undefined;
     },
     async settle() {
       for (const name of stale) rmSync(join(path, name), { force: true });
@@ -143,10 +160,11 @@ function refuseTaken(
     if (statSync(join(path, name)).isDirectory())
       throw new ConvertError("output", "it is a folder", { file: join(path, name) });
   }
-  const [first] = [...taken, ...stale];
+  const amended = new Set(files.filter(({ amends }) => amends).map(({ name }) => name));
+  const [first] = [...taken.filter((name) => !amended.has(name)), ...stale];
   if (first === undefined || replace) return stale;
   const what =
-    taken.length > 0
+    first !== stale[0]
       ? "it is there already"
       : "it is left from an earlier output, and loaders would mix it with the new one";
   throw new ConvertError("output", what, {

@@ -1,6 +1,6 @@
 import type { OutputPlan } from "../../core/plan.ts";
 import type { OutputFolder } from "../../core/sink.ts";
-import { sumsName, sumsSize } from "./sha256-sums.ts";
+import { sumsName } from "./sha256-sums.ts";
 
 /** One output file. */
 export interface OutputReport {
@@ -11,19 +11,18 @@ export interface OutputReport {
   readonly sha256?: string | undefined;
 }
 
-/** One row a file; the list of hashes is a file too. */
+/** One row a file; the list of hashes is a file too, of `sumsBytes`, where there is one. */
 export function reportOutputs(
   plan: OutputPlan,
   folder: OutputFolder,
-  checksums: boolean,
   hashes: ReadonlyMap<string, string>,
+  sumsBytes: number | undefined,
 ): readonly OutputReport[] {
   const outputs = plan.files.map(({ name, size, tensorCount }): OutputReport => {
     const sha256 = hashes.get(name);
     const report = { path: folder.pathOf(name), bytes: size, tensors: tensorCount };
     return sha256 === undefined ? report : { ...report, sha256 };
   });
-  if (!checksums) return outputs;
-  const bytes = sumsSize(plan.files.map(({ name }) => name));
-  return [...outputs, { path: folder.pathOf(sumsName), bytes, tensors: 0 }];
+  if (sumsBytes === undefined) return outputs;
+  return [...outputs, { path: folder.pathOf(sumsName), bytes: sumsBytes, tensors: 0 }];
 }

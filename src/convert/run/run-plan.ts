@@ -4,13 +4,14 @@ import type { OutputPlan } from "../../core/plan.ts";
 import type { ByteSink, OutputFolder, OutputJournal, OutputRequest } from "../../core/sink.ts";
 import { type ChecksumWatch, createChecksumWatch } from "./checksums.ts";
 import { type Chunk, cutIntoChunks } from "./chunks.ts";
+import { earlierSums } from "./earlier-sums.ts";
 import { createMeter } from "./meter.ts";
 import { fillLate, finishFile, type OutputFile, outputFile, updateHash } from "./output-file.ts";
 import { sumsName, sumsSize, writeSums } from "./sha256-sums.ts";
 
 /** How to run a plan. */
 export interface RunOptions {
-  /** Hash every file while it is written, and add `SHA256SUMS`. */
+  /** Hash every file while it is written, and add `SHA256SUMS`, or to it where it is there. */
   readonly checksums?: boolean | undefined;
   /** What a folder needs to know to go on after an interruption. */
   readonly journal?: OutputJournal | undefined;
@@ -30,22 +31,28 @@ export async function runPlan(
   context: RunContext,
   options: RunOptions = {},
 ): Promise<FinishedOutput> {
-  const sums = { name: sumsName, size: sumsSize(plan.files.map(({ name }) => name)) };
+  const earlier = options.checksums ? await earlierSums(folder, plan.files, isStale) : undefined;
+  const listed = [...(earlier?.kept.keys() ?? []), ...plan.files.map(({ name }) => name)];
+  const sums = { name: sumsName, size: sumsSize(listed), amends: earlier !== undefined };
   const files = options.checksums ? [...plan.files, sums] : plan.files;
   await folder.prepare({ files, isStale, journal: options.journal });
   const sinks: ByteSink[] = [];
+  let isShown = false;
   async function undo(): Promise<void> {
     for (const sink of sinks) await sink.discard();
+    if (earlier && isShown) await (await writeWhole(folder, sumsName, earlier.bytes)).commit();
     await folder.abandon();
   }
   try {
     const hashes = await stream(plan, folder, sinks, options, context);
-    if (options.checksums) sinks.push(await writeWhole(folder, sums.name, writeSums(hashes)));
+    const all = new Map([...(earlier?.kept ?? []), ...hashes]);
+    if (options.checksums) sinks.push(await writeWhole(folder, sumsName, writeSums(all)));
     throwIfCancelled(context.signal);
     for (const sink of sinks) await sink.commit();
+    isShown = true;
     await folder.settle();
     const resumed = sinks.reduce((sum, { start }) => sum + (start ?? 0), 0);
-    return { undo, hashes, resumed };
+    return { undo, hashes, resumed, sumsBytes: options.checksums ? sums.size : undefined };
   } catch (error) {
     if (options.journal?.resume && folder.suspend) await folder.suspend();
     else await undo();
@@ -61,6 +68,8 @@ export interface FinishedOutput {
   readonly hashes: ReadonlyMap<string, string>;
   /** Bytes that an interrupted run had already written. */
   readonly resumed: number;
+  /** Size of the list of hashes, where there is one. */
+  readonly sumsBytes: number | undefined;
 }
 
 async function writeWhole(folder: OutputFolder, name: string, bytes: Uint8Array): Promise<ByteSink> {
