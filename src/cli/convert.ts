@@ -66,7 +66,7 @@ export function textReport(result: ConvertResult, seconds: number | undefined, c
   const excluded = result.dropped.filter(({ reason }) => reason === "excluded").length;
   const without = excluded === 0 ? [] : [`${excluded} left out`];
   const casts = result.casts.map(({ from, to, tensors }) => `${tensors} cast from ${from} to ${to}`);
-  const summary = `${result.tensors} tensors, ${formatBytes(result.bytes)} ${took}`;
+  const summary = `${result.tensors} ${result.tensors === 1 ? "tensor" : "tensors"}, ${formatBytes(result.bytes)} ${took}`;
   return `${lines.join("\n")}\n${[summary, ...casts, ...without].join("; ")}\n`;
 }
 

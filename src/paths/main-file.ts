@@ -27,6 +27,11 @@ const preferences: readonly ((name: string) => boolean)[] = [
   (name) => name.endsWith(".onnx"),
 ];
 
+/** Whether a folder has a model where loaders look for it by themselves. */
+export function hasUsualModel(names: readonly string[]): boolean {
+  return names.some((name) => usualNames.test(name) || variants.test(name) || name.endsWith(".safetensors"));
+}
+
 /** The file that stands for the model in a folder, of the sorted names there; `folder` is what a person calls it. */
 export function mainFile(
   names: readonly string[],

@@ -1,4 +1,4 @@
-import { cpSync } from "node:fs";
+import { cpSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { convert, open } from "../../../src/node.ts";
@@ -42,6 +42,34 @@ describe("weights that DeepSpeed's ranks have in flat form are put together", ()
     expect(selected.dropped).toContainEqual(
       expect.objectContaining({ name: "lm_head.weight", keptAs: "wte.weight" }),
     );
+  });
+});
+
+describe("a folder of several steps", () => {
+  function training(latest: string): string {
+    const folder = temporaryFolder();
+    for (const step of ["global_step5", "global_step10"])
+      cpSync(folderOf("zero-3"), join(folder, step), { recursive: true });
+    for (const [name, text] of Object.entries({ latest, "training_args.bin": "", "scheduler.pt": "" }))
+      writeFileSync(join(folder, name), text);
+    return folder;
+  }
+
+  test("gives the one that the file latest names, and says so", async () => {
+    const folder = training("global_step10\n");
+    expect(await hashes(folder)).toEqual(await hashes(folderOf("zero-3")));
+    const { notices } = await convert(folder, join(temporaryFolder(), "out.safetensors"));
+    expect(notices[0]).toMatchObject({ code: "selected", message: expect.stringContaining("global_step10") });
+  });
+
+  test.each(["global_step11", "../global_step5", ""])("is not left by a latest of %j", async (latest) => {
+    await expect(hashes(training(latest))).rejects.toThrow();
+  });
+
+  test("gives its own model where it has one", async () => {
+    const folder = training("global_step10");
+    cpSync(join(fixtures, "safetensors/dtypes.safetensors"), join(folder, "model.safetensors"));
+    expect(await hashes(folder)).toEqual(await hashes(join(fixtures, "safetensors/dtypes.safetensors")));
   });
 });
 
