@@ -110,3 +110,14 @@ export function graphDict(graph: OperatorGraph): TensorDict {
 export function graphOf(dict: TensorDict): OperatorGraph | undefined {
   return dict.extras.get(extrasKey) as OperatorGraph | undefined;
 }
+
+/** The tensors that Constant nodes of a graph hold, by the names of their values; those within subgraphs are not among them. */
+export function constantsOf(graph: OperatorGraph): ReadonlyMap<string, ConstantTensor> {
+  const constants = new Map<string, ConstantTensor>();
+  for (const { opType, domain, outputs, attributes } of graph.nodes) {
+    const value = attributes.get("value");
+    if (opType === "Constant" && domain === "" && value?.kind === "tensor")
+      constants.set(outputs[0] as string, value.value);
+  }
+  return constants;
+}

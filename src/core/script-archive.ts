@@ -14,6 +14,8 @@ export interface ScriptArchive<Value = unknown> {
   readonly object: Value;
   /** What its code calls `CONSTANTS.c0`, `CONSTANTS.c1` …: a tuple. */
   readonly constants: Value;
+  /** Why the archive has no state dict, where it has none; to be thrown by what takes nothing but tensors. */
+  readonly absence?: Error | undefined;
   /** All source files by record name, such as `code/__torch__/net.py`; read at each call. */
   sources(): Promise<ReadonlyMap<string, string>>;
   /** The example inputs of a traced module by method, where the archive has them. Their tensors have no data. */

@@ -1,8 +1,9 @@
-import { readdirSync } from "node:fs";
+import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { isConvertError } from "../../src/core/errors.ts";
 import { open } from "../../src/node.ts";
+import { rulesByName } from "../../src/torchscript/operators/index.ts";
 import { fixtures } from "../support/files.ts";
 import {
   compiled,
@@ -14,6 +15,11 @@ import {
 
 /** Where the cases lie: those that are committed, or many more that `npm run test:torchscript` has made. */
 const folder = process.env["TORCHSCRIPT_CASES"] ?? join(fixtures, "torchscript", "operators");
+
+/** Set by `npm run test:torchscript`: the opset, a folder for the models, and a file for what was called. */
+const opset = Number(process.env["TORCHSCRIPT_OPSET"] ?? 18);
+const models = process.env["TORCHSCRIPT_MODELS"];
+const coverage = process.env["TORCHSCRIPT_COVERAGE"];
 
 interface Case {
   readonly name: string;
@@ -40,6 +46,23 @@ async function casesOf(file: string): Promise<readonly Case[]> {
   }));
 }
 
+const called = new Set<string>();
+
+/** Notes the operators that a program's code names; one in place counts as the one that makes a new tensor. */
+function noteCalls(sources: Iterable<string>): void {
+  for (const text of sources)
+    for (const [, space, name] of text.matchAll(/\b(torch|ops)\.([\w.]+)\(/g)) {
+      const full = space === "torch" ? (name as string) : (name as string).replace(".", "::");
+      called.add(rulesByName.has(full) ? full : full.replace(/_$/, ""));
+    }
+}
+
+afterAll(() => {
+  if (coverage === undefined) return;
+  const lines = [...rulesByName.keys()].sort().map((name) => `${called.has(name) ? "+" : "-"}${name}\n`);
+  writeFileSync(coverage, lines.join(""));
+});
+
 const words: Readonly<Record<string, string>> = { BOOL: "bool" };
 
 function inputOption({ dtype, shape }: PlainTensor): string {
@@ -58,6 +81,7 @@ describe.each(families)("%s", async (family) => {
 
   describe.each(programs)("%s gives torch's numbers", async (program) => {
     const archive = await openProgram(join(folder, program));
+    noteCalls((await archive.sources()).values());
     const isTraced = program.endsWith("-traced.pt");
 
     test.each(cases.filter(({ raises }) => !raises).map((own) => [own.name, own] as const))(
@@ -65,12 +89,13 @@ describe.each(families)("%s", async (family) => {
       async (method, { inputs, outputs }) => {
         let model: Uint8Array;
         try {
-          model = await compiled(archive, { method, inputs: inputs.map(inputOption) });
+          model = await compiled(archive, { method, inputs: inputs.map(inputOption), opset });
         } catch (error) {
           // Not every function can be traced.
           if (isTraced && isConvertError(error, "usage") && /no method/.test(error.message)) return;
           throw error;
         }
+        if (models !== undefined) writeFileSync(join(models, `${opset}-${program}-${method}.onnx`), model);
         const given = await runGraph(model, inputs);
         expect(given.length).toBe(outputs.length);
         for (const [index, wanted] of outputs.entries()) {

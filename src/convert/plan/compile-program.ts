@@ -26,6 +26,7 @@ export async function compileProgram(
 ): Promise<CompiledProgram> {
   const archive = scriptOf(dict);
   if (archive === undefined || format.holdsGraphs !== true) {
+    if (archive?.absence !== undefined) throw archive.absence;
     if (options === undefined) return { dict, unused: [] };
     const what =
       archive === undefined ? "the input has no TorchScript program" : `${format.title} holds no program`;

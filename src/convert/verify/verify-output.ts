@@ -3,9 +3,10 @@ import type { RunContext } from "../../core/context.ts";
 import type { TensorDict } from "../../core/dict.ts";
 import { ConvertError, throwIfCancelled } from "../../core/errors.ts";
 import type { Format } from "../../core/format.ts";
+import { type ConstantTensor, constantsOf, graphOf } from "../../core/graph.ts";
 import type { OutputPlan } from "../../core/plan.ts";
 import type { InputFolder } from "../../core/sink.ts";
-import type { ByteSource } from "../../core/source.ts";
+import { type ByteSource, bytesSource } from "../../core/source.ts";
 import type { LazyTensor } from "../../core/tensor.ts";
 import { chooseStateDict } from "../open/choose-state-dict.ts";
 import { openFile } from "../open/open.ts";
@@ -25,6 +26,9 @@ export async function verifyOutput(
     context,
   );
   const missing = new Set(expected.tensors.keys());
+  // A reader sees the constants of a graph, too.
+  const graph = graphOf(expected);
+  const constants = graph === undefined ? undefined : constantsOf(graph);
   for (const file of plan.files) {
     if (file.tensorCount === 0) continue;
     const { checkpoint, source } = await openFile(
@@ -34,7 +38,7 @@ export async function verifyOutput(
     );
     const found = chooseStateDict(checkpoint, undefined, source.name, context).load();
     for (const [name, tensor] of found.tensors) {
-      const wanted = expected.tensors.get(name);
+      const wanted = expected.tensors.get(name) ?? constantTensor(name, constants?.get(name));
       if (wanted === undefined)
         throw mismatch(`"${name}" was written, but is not in the input`, source, name);
       await compareTensors(name, wanted, tensor, source, context);
@@ -45,9 +49,15 @@ export async function verifyOutput(
   for (const name of missing) throw mismatch(`"${name}" is not in the output`, undefined, name);
 }
 
+function constantTensor(name: string, constant: ConstantTensor | undefined): Wanted | undefined {
+  return constant && { ...constant, payload: bytesSource(name, constant.bytes) };
+}
+
+type Wanted = Pick<LazyTensor, "dtype" | "shape" | "payload">;
+
 async function compareTensors(
   name: string,
-  wanted: LazyTensor,
+  wanted: Wanted,
   found: LazyTensor,
   file: ByteSource,
   context: RunContext,

@@ -15,6 +15,7 @@ import { describe, isA, type ObjectValue, type Value } from "../values/value.ts"
 import { bindInputs } from "./bind-inputs.ts";
 import { collectOutputs } from "./collect-outputs.ts";
 import { exampleInputs } from "./example-inputs.ts";
+import { requireInputs } from "./propose-inputs.ts";
 import type { ScriptRequest } from "./request.ts";
 
 /** A program as a graph, with what is to be said about it. */
@@ -45,6 +46,7 @@ export async function compileScript(
   const examples = await exampleInputs(archive, method);
   try {
     const args = bindInputs(machine, root, method, request, examples);
+    requireInputs(machine, root, method, args);
     const result = machine.callMethod(root, method, args);
     const outputs = collectOutputs(machine, result);
     if (report.unsupported.length > 0) throw refusal(archive, report);

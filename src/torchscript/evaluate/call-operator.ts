@@ -23,7 +23,10 @@ export function callOperator(machine: Machine, name: string, args: Arguments, pl
   const computed = builtins.get(name)?.(args.positional, machine, args.named);
   if (computed !== undefined) return computed;
   const opaque = opaqueAmong([...args.positional, ...args.named.values()]);
-  if (opaque !== undefined) return tensorOf(opaque);
+  if (opaque !== undefined) {
+    if (opaque.origin.kind === "opaque") machine.watch?.(name, args, opaque.origin.operator);
+    return tensorOf(opaque);
+  }
   try {
     const attempt = applyRules(machine, name, args) ?? applyInPlace(machine, name, args);
     if (attempt !== undefined && !("reason" in attempt)) return attempt.value;

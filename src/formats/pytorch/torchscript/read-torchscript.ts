@@ -1,7 +1,13 @@
 import { decodeUtf8 } from "../../../bytes/utf8.ts";
 import { isKind, type PickleGlobal, type PickleValue } from "../../../containers/pickle/values.ts";
 import type { RunContext } from "../../../core/context.ts";
-import type { Candidate, Checkpoint, Leftover, TensorDict } from "../../../core/dict.ts";
+import {
+  type Candidate,
+  type Checkpoint,
+  type Leftover,
+  type TensorDict,
+  tensorDict,
+} from "../../../core/dict.ts";
 import { ConvertError } from "../../../core/errors.ts";
 import { checkLimit } from "../../../core/limits.ts";
 import { withScript } from "../../../core/script-archive.ts";
@@ -43,15 +49,30 @@ export async function readTorchScript(records: RecordFolder, context: RunContext
     context,
   );
   const classOf = await readClasses(object.globals.values(), records, context);
-  const checkpoint = scriptCheckpoint("torchscript", object.value, constants.value, classOf, file, context);
+  const state = scriptState(object.value, classOf, file, context);
+  const found = candidatesOf(state, constants.value, file, context);
+  const hasCode = records.names.some((name) => name.startsWith("code/"));
+  // A program can be compiled without any tensor; what takes nothing but tensors refuses it then.
+  if (found.length === 0 && !hasCode) throw emptiness(state, file);
   const version = await readScriptVersion(records, context);
-  const archive = scriptArchive(records, version, object.value, constants.value, context);
-  const candidates = checkpoint.candidates.map((candidate): Candidate => {
+  const archive = {
+    ...scriptArchive(records, version, object.value, constants.value, context),
+    absence: found.length === 0 ? emptiness(state, file) : undefined,
+  };
+  const candidates = (found.length === 0 ? [withoutTensors] : found).map((candidate): Candidate => {
     const load = (): TensorDict => withScript(candidate.load(), archive);
     return { ...candidate, load };
   });
-  return { ...checkpoint, candidates };
+  return { container: "torchscript", candidates };
 }
+
+const withoutTensors: Candidate = {
+  path: "",
+  auxiliary: false,
+  tensorCount: 0,
+  bytes: 0,
+  load: () => tensorDict(new Map()),
+};
 
 /** What a scripted module and the constants of its code offer. Throws kind `unsupported` where that is no tensor. */
 export function scriptCheckpoint(
@@ -64,7 +85,7 @@ export function scriptCheckpoint(
 ): Checkpoint {
   const state = scriptState(object, classOf, file, context);
   const candidates = candidatesOf(state, constants, file, context);
-  if (candidates.length === 0) refuseEmpty(state, file);
+  if (candidates.length === 0) throw emptiness(state, file);
   return { container, candidates };
 }
 
@@ -135,15 +156,16 @@ function withNotice(candidate: Candidate, context: RunContext): Candidate {
   };
 }
 
-function refuseEmpty({ leftovers }: ScriptState, file: string): never {
+/** Why there are no candidates. */
+function emptiness({ leftovers }: ScriptState, file: string): ConvertError {
   const [first] = leftovers;
   if (first === undefined) {
-    throw new ConvertError("unsupported", "the TorchScript archive holds no tensors", {
+    return new ConvertError("unsupported", "the TorchScript archive holds no tensors", {
       file,
       hint: "it is a function, or a module without parameters",
     });
   }
-  throw new ConvertError(
+  return new ConvertError(
     "unsupported",
     `the TorchScript module has no parameters or buffers, but "${first.name}" (${first.what})`,
     { file, hint: "convert the model that it was made from, before it was quantized" },
