@@ -20,6 +20,8 @@ export interface ScriptArchive<Value = unknown> {
   sources(): Promise<ReadonlyMap<string, string>>;
   /** The example inputs of a traced module by method, where the archive has them. Their tensors have no data. */
   exampleInputs(): Promise<Value | undefined>;
+  /** Where a source file's code was written, as the archive has it for messages; `undefined` where it does not. */
+  sourceRanges(file: string): Promise<Value | undefined>;
   /** The tensor that a value of the pickles is, by this name; `undefined` for every other value. */
   openTensor(value: Value, name: string): LazyTensor | undefined;
 }

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { PickleDict, type PickleValue } from "../../src/containers/pickle/values.ts";
 import { createContext } from "../../src/core/context.ts";
@@ -5,7 +6,7 @@ import type { ScriptArchive } from "../../src/core/script-archive.ts";
 import { compileScript } from "../../src/torchscript/compile/compile-script.ts";
 
 /** An archive of one module without attributes whose `forward` has this body. */
-function archiveOf(body: string): ScriptArchive<PickleValue> {
+function archiveOf(body: string, ranges?: PickleValue): ScriptArchive<PickleValue> {
   const lines = body.split("\n").map((line) => `    ${line}`);
   const source = [
     "class Net(Module):",
@@ -31,6 +32,7 @@ function archiveOf(body: string): ScriptArchive<PickleValue> {
     constants: { kind: "tuple", items: [] },
     sources: async () => new Map([["code/__torch__.py", source]]),
     exampleInputs: async () => undefined,
+    sourceRanges: async () => ranges,
     openTensor: () => undefined,
   };
 }
@@ -48,7 +50,7 @@ describe("a program that cannot become a graph", () => {
     await expect(attempt).rejects.toMatchObject({ kind: "unsupported" });
     await expect(attempt).rejects.toThrow(/an operator|operators/);
     await expect(attempt).rejects.toThrow(
-      /frobnicate \(2 times\).*the model itself at code\/__torch__\.py:4/,
+      /frobnicate \(2 times\).*the model itself at code\/__torch__\.py:4; custom::thing, in the model/,
     );
   });
 
@@ -115,5 +117,61 @@ describe("a program that cannot become a graph", () => {
     const attempt = compile("return torch.view(x, [4, 4])");
     await expect(attempt).rejects.toMatchObject({ kind: "malformed" });
     await expect(attempt).rejects.toThrow(/\[2, 3\] cannot take the shape \[4, 4\]/);
+  });
+});
+
+/** A tuple of the pickle. */
+function tuple(...items: readonly PickleValue[]): PickleValue {
+  return { kind: "tuple", items };
+}
+
+function list(...items: PickleValue[]): PickleValue {
+  return { kind: "list", items };
+}
+
+describe("the lines of a model's author", () => {
+  const source = "y = torch.frobnicate(x)\nz = torch.size(x)\nreturn y";
+  // The body begins at byte 97 of the file, the call at 101.
+  const texts = ["def forward(self, x):\n", "    y = frobnicate(x)\n"];
+
+  async function messageFor(ranges: PickleValue | undefined): Promise<string> {
+    const positional = [{ kind: "tensor", dtype: "F32", dims: [2] } as const];
+    const attempt = compileScript(archiveOf(source, ranges), { positional }, createContext());
+    return attempt.then(
+      () => "",
+      (error: Error) => error.message,
+    );
+  }
+
+  test("stand behind those of the archive, by a table of strings", async () => {
+    const strings = tuple("", ...texts, "/home/me/net.py");
+    const table = tuple(
+      tuple(0, tuple(tuple(list(), 0, 0), 0, 0), 0),
+      tuple(90, tuple(tuple(list(1, 2, 0), 3, 7), 26, 40), 1),
+      tuple(400, tuple(tuple(list(1, 2, 0), 3, 70), 26, 40), 1),
+    );
+    const message = await messageFor(tuple("FORMAT_WITH_STRING_TABLE", strings, table));
+    expect(message).toMatch(/code\/__torch__\.py:4, written at \/home\/me\/net\.py:8$/);
+  });
+
+  test("are found in tables of older archives, which hold the text itself", async () => {
+    const entry = tuple(90, tuple(tuple(texts.join(""), "net.py", 7), 26, 40));
+    expect(await messageFor(list(entry))).toMatch(/written at net\.py:8$/);
+  });
+
+  test("are left out where a table is broken in any way", async () => {
+    const values: fc.Arbitrary<PickleValue> = fc.letrec<{ value: PickleValue }>((tie) => ({
+      value: fc.oneof(
+        { depthSize: "small" },
+        fc.constantFrom<PickleValue>(null, "FORMAT_WITH_STRING_TABLE", "a.py", -1, 0, 1, 90, 2 ** 52),
+        fc.array(tie("value"), { maxLength: 4 }).map((items) => tuple(...items)),
+        fc.array(tie("value"), { maxLength: 4 }).map((items) => list(...items)),
+      ),
+    })).value;
+    await fc.assert(
+      fc.asyncProperty(values, async (ranges) => {
+        expect(await messageFor(ranges)).toMatch(/frobnicate, in the model itself at code\/__torch__\.py:4/);
+      }),
+    );
   });
 });

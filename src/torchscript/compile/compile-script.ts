@@ -5,16 +5,18 @@ import type { OperatorGraph } from "../../core/graph.ts";
 import type { ScriptArchive } from "../../core/script-archive.ts";
 import { createGraphBuilder } from "../emit/graph-builder.ts";
 import { createMachine } from "../evaluate/evaluate-program.ts";
+import { codePlaceOf } from "../evaluate/locate.ts";
 import type { Machine } from "../evaluate/machine.ts";
 import { rulesByName } from "../operators/index.ts";
 import { createObjectTree } from "../program/build-objects.ts";
 import { createProgram, requireClass } from "../program/program.ts";
 import { readKnown } from "../program/read-known.ts";
-import { createReport, type Report, unsupportedText } from "../report.ts";
+import { createReport, type Report, unsupportedText, writtenAt } from "../report.ts";
 import { describe, isA, type ObjectValue, type Value } from "../values/value.ts";
 import { bindInputs } from "./bind-inputs.ts";
 import { collectOutputs } from "./collect-outputs.ts";
 import { exampleInputs } from "./example-inputs.ts";
+import { originalLines } from "./original-lines.ts";
 import { requireInputs } from "./propose-inputs.ts";
 import type { ScriptRequest } from "./request.ts";
 
@@ -49,16 +51,14 @@ export async function compileScript(
     requireInputs(machine, root, method, args);
     const result = machine.callMethod(root, method, args);
     const outputs = collectOutputs(machine, result);
-    if (report.unsupported.length > 0) throw refusal(archive, report);
+    if (report.unsupported.length > 0) throw await refusal(archive, report);
     const graph = builder.finish(rootName(root), outputs);
     return { graph, warnings: report.warnings, guards: builder.guards.texts };
   } catch (error) {
     // What fails after an operator without a rule fails because of it.
     if (report.unsupported.length > 0 && isConvertError(error, "unsupported", "malformed"))
-      throw refusal(archive, report);
-    if (isConvertError(error) && error.site.file === undefined)
-      throw new ConvertError(error.kind, error.message, { ...error.site, file: archive.file });
-    throw error;
+      throw await refusal(archive, report);
+    throw await withLine(archive, error);
   }
 }
 
@@ -112,13 +112,27 @@ function checkedOpset(opset: number): number {
   );
 }
 
-function refusal(archive: ScriptArchive, { unsupported }: Report): ConvertError {
+async function refusal(archive: ScriptArchive<PickleValue>, { unsupported }: Report): Promise<ConvertError> {
+  const lines = originalLines(archive);
+  const written = await Promise.all(unsupported.map(({ code }) => lines(code)));
   const count = unsupported.length === 1 ? "an operator" : `${unsupported.length} operators`;
   return new ConvertError(
     "unsupported",
-    `the program uses ${count} that cannot become part of a graph: ${unsupportedText(unsupported)}`,
+    `the program uses ${count} that cannot become part of a graph: ${unsupportedText(unsupported, written)}`,
     { file: archive.file, hint: "docs/torchscript.md lists the operators that can" },
   );
+}
+
+/** An error of the evaluation with the file, and the line of the model's author where the archive knows it. */
+async function withLine(archive: ScriptArchive<PickleValue>, error: unknown): Promise<unknown> {
+  if (!isConvertError(error) || error.site.file !== undefined) return error;
+  const place = codePlaceOf(error);
+  const line = place && (await originalLines(archive)(place));
+  const message = error.message.replace(/\)$/, `${writtenAt(line)})`);
+  return new ConvertError(error.kind, line === undefined ? error.message : message, {
+    ...error.site,
+    file: archive.file,
+  });
 }
 
 /** The class of the model without its package and torch's mark for repeated classes. */

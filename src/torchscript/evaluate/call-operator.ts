@@ -7,12 +7,14 @@ import type { OperatorRule, RuleContext, RuleResult } from "../operators/rule.ts
 import { perhapsViewOf, read, type Tensor, tensorOf, viewOf, write } from "../values/tensor.ts";
 import { isA, listOf, tupleOf, type Value } from "../values/value.ts";
 import { builtins } from "./builtins/index.ts";
+import type { CodePlace } from "./locate.ts";
 import type { Arguments, Machine } from "./machine.ts";
 
 /** Where a call stands, for the report. */
 interface Place {
   readonly module: string;
   readonly source: string;
+  readonly code: CodePlace;
 }
 
 /**
@@ -25,7 +27,8 @@ export function callOperator(machine: Machine, name: string, args: Arguments, pl
   const opaque = opaqueAmong([...args.positional, ...args.named.values()]);
   if (opaque !== undefined) {
     if (opaque.origin.kind === "opaque") machine.watch?.(name, args, opaque.origin.operator);
-    return tensorOf(opaque);
+    const isWatched = machine.watch !== undefined;
+    return isWatched || hasRule(machine, name) ? tensorOf(opaque) : refuse(machine, name, "", place);
   }
   try {
     const attempt = applyRules(machine, name, args) ?? applyInPlace(machine, name, args);
@@ -38,8 +41,13 @@ export function callOperator(machine: Machine, name: string, args: Arguments, pl
   }
 }
 
-function refuse(machine: Machine, name: string, reason: string, { module, source }: Place): Tensor {
-  machine.report.refuse(name, reason, module, source);
+/** Whether there is a rule for an operator at all; of its arguments nothing may be known. */
+function hasRule({ rules }: Machine, name: string): boolean {
+  return builtins.has(name) || rules.has(name) || rules.has(name.replace(/_$/, ""));
+}
+
+function refuse(machine: Machine, name: string, reason: string, place: Place): Tensor {
+  machine.report.refuse(name, reason, place);
   return tensorOf({
     kind: "operand",
     dtype: "F32",

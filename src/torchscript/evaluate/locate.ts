@@ -1,7 +1,18 @@
 import { ConvertError } from "../../core/errors.ts";
 import type { Machine } from "./machine.ts";
 
-const located = new WeakSet<Error>();
+/** A place in the archive's code: a file, and an offset in it. */
+export interface CodePlace {
+  readonly file: string;
+  readonly at: number;
+}
+
+const located = new WeakMap<Error, CodePlace>();
+
+/** Where in the archive's code an error comes from, if that is known. */
+export function codePlaceOf(error: Error): CodePlace | undefined {
+  return located.get(error);
+}
 
 /** Adds to an error, once, which module and which line of the archive's code it comes from. */
 export function locate(error: unknown, machine: Machine, file: string, at: number): unknown {
@@ -11,7 +22,7 @@ export function locate(error: unknown, machine: Machine, file: string, at: numbe
     ...error.site,
     cause: error,
   });
-  located.add(found);
+  located.set(found, { file, at });
   return found;
 }
 
@@ -20,11 +31,12 @@ export function placeOf(
   machine: Machine,
   file: string,
   at: number,
-): { readonly module: string; readonly source: string } {
+): { readonly module: string; readonly source: string; readonly code: CodePlace } {
   const path = machine.modules.at(-1) ?? "";
   return {
     module: path === "" ? "the model itself" : path,
     source: `${file}:${machine.program.lineOf(file, at)}`,
+    code: { file, at },
   };
 }
 

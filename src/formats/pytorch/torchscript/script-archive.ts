@@ -26,7 +26,8 @@ export function scriptArchive(
     object,
     constants,
     sources: () => readSources(records, context),
-    exampleInputs: () => readExampleInputs(records, context),
+    exampleInputs: () => readWithoutData("traced_inputs.pkl", records, context),
+    sourceRanges: (file) => readWithoutData(`${file}.debug_pkl`, records, context),
     openTensor(value, name) {
       const tensor = isKind(value, "host") ? asTensor(value) : undefined;
       if (tensor === undefined || tensor.quantizer !== undefined) return undefined;
@@ -57,12 +58,16 @@ async function readSources(records: RecordFolder, context: RunContext): Promise<
   return sources;
 }
 
-/** Since torch 2.0 a traced archive keeps the dtypes and shapes of its example inputs, and not their data. */
-async function readExampleInputs(
+/**
+ * A pickle beside the model's own, if the archive has it. Since torch 2.0 a traced archive keeps the dtypes and shapes of
+ * its example inputs, and not their data.
+ */
+async function readWithoutData(
+  name: string,
   records: RecordFolder,
   context: RunContext,
 ): Promise<PickleValue | undefined> {
-  const pickle = records.find("traced_inputs.pkl");
+  const pickle = records.find(name);
   if (pickle === undefined) return undefined;
   const withoutData: RecordFolder = { ...records, find: () => undefined };
   const storages = {
