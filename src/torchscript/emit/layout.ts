@@ -124,7 +124,7 @@ function checkExpands(builder: GraphBuilder, own: Shape, shape: Shape): void {
   const fits =
     lead >= 0 &&
     own.every(
-      (extent, axis) => extent === 1 || builder.guards.decide(extent, "==", shape[axis + lead] as Dimension),
+      (extent, axis) => extent === 1 || builder.guards.permits(extent, "==", shape[axis + lead] as Dimension),
     );
   if (!fits)
     throw new ConvertError(

@@ -16,11 +16,11 @@ export function overwriteSlice(
 ): Operand {
   const extent = base.shape[axis] as Dimension;
   const { guards } = builder;
-  if (guards.decide(end, "<=", start)) return base;
+  if (guards.attempt(end, "<=", start)) return base;
   if (step !== 1) return overwriteSteps(builder, base, value, axis, start, step);
   const parts = [value];
   if (start !== 0) parts.unshift(slice(builder, base, axis, 0, start));
-  if (guards.decide(end, "<", extent)) parts.push(slice(builder, base, axis, end, extent));
+  if (guards.permits(end, "<", extent)) parts.push(slice(builder, base, axis, end, extent));
   return concat(builder, parts, axis);
 }
 

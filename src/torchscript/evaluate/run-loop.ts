@@ -5,8 +5,9 @@ import { constant, type Operand } from "../emit/operand.ts";
 import type { Expression, Statement } from "../language/syntax.ts";
 import { type Dimension, isSameDimension, largerOf, symbol } from "../shapes/dimension.ts";
 import type { Storage, Tensor } from "../values/tensor.ts";
-import type { Value } from "../values/value.ts";
+import type { ListValue, Value } from "../values/value.ts";
 import type { Frame } from "./evaluate-expression.ts";
+import { appendedBy, grownLists, stackList } from "./grown-lists.ts";
 import type { Machine } from "./machine.ts";
 import { hasSlots, refilled, type Slot, slotsOf } from "./slots.ts";
 import { captureState, restoreState, type State, sameState } from "./state.ts";
@@ -30,6 +31,8 @@ interface Carried {
   readonly names: readonly string[];
   /** Tensors that the body writes in place. */
   readonly owners: Tensor[];
+  /** Lists that each turn appends a tensor to. */
+  readonly lists: ListValue[];
   /** Axes of slots whose extents differ between turns: `slot:axis`. */
   readonly open: Set<string>;
   /** Slots that may show the same memory: `slot:slot`. */
@@ -39,7 +42,7 @@ interface Carried {
 /** Runs a loop's body as the body of a Loop, whose turns hand on what they change. */
 export function runDataLoop(machine: Machine, frame: Frame, loop: DataLoop): void {
   const names = assignedNames(loop.body).filter((name) => hasSlots(frame.variables.get(name) ?? null));
-  const carried: Carried = { names, owners: [], open: new Set(), shared: new Set() };
+  const carried: Carried = { names, owners: [], lists: [], open: new Set(), shared: new Set() };
   for (let round = 0; round < maxRounds; round++) {
     const before = captureState(frame);
     const values = names.map((name) => frame.variables.get(name) as Value);
@@ -70,8 +73,11 @@ interface Turn {
   /** What the body was given, and what it leaves behind. */
   readonly given: readonly Slot[];
   readonly left: readonly Slot[];
+  /** What it appends to each list. */
+  readonly appended: readonly Operand[];
+  /** Whether it has grown lists that were not known to grow. */
+  readonly hasGrown: boolean;
   readonly condition: Operand | undefined;
-  readonly state: State;
 }
 
 function runTurn(
@@ -103,8 +109,10 @@ function runTurn(
     { operand: index, axis: undefined },
     { least: 0, most: Number.POSITIVE_INFINITY },
   );
-  const condition = draft.run(() => loop.turn(name));
-  checkContainers(before, sameState(frame, before));
+  const { condition, appended } = runBody(loop, name, draft, carried);
+  const grown = grownLists(before, sameState(frame, before));
+  checkContainers(before, sameState(frame, before), grown);
+  carried.lists.push(...grown);
   const left = draft.run(() => carried.names.flatMap((own) => slotsOf(frame.variables.get(own) as Value)));
   if (left.length !== given.length)
     throw new ConvertError(
@@ -117,15 +125,50 @@ function runTurn(
     const owner = ownerOf(before, storage);
     if (!carried.owners.includes(owner)) carried.owners.push(owner);
   }
-  const state = sameState(frame, before);
+  checkAppended(appended, before, given);
   return {
     draft,
     inputs: [index, goesOn, ...placeholders],
     given,
     left: [...left, ...ownersLeft],
+    appended: appended.map(({ operand }) => operand),
+    hasGrown: grown.length > 0,
     condition,
-    state,
   };
+}
+
+/** Runs the body with all lists that it grows set up to take what it appends. */
+function runBody(
+  loop: DataLoop,
+  index: Value,
+  draft: Draft,
+  { lists }: Carried,
+): { readonly condition: Operand | undefined; readonly appended: readonly Slot[] } {
+  let condition: Operand | undefined;
+  const takers: (() => Slot)[] = [];
+  const run = lists.reduce(
+    (inner, list) => () => {
+      takers.push(appendedBy(list, inner));
+    },
+    () => {
+      condition = draft.run(() => loop.turn(index));
+    },
+  );
+  run();
+  return { condition, appended: draft.run(() => takers.map((take) => take())) };
+}
+
+/** What a list holds must not be written in later turns. */
+function checkAppended(appended: readonly Slot[], before: State, given: readonly Slot[]): void {
+  for (const { storage } of appended) {
+    if (storage === undefined) continue;
+    const isWritten = given.some((slot) => slot.storage !== undefined && slot.storage.version > 0);
+    if (before.storages.has(storage) || isWritten)
+      throw new ConvertError(
+        "unsupported",
+        "a loop that data decide appends memory that others see or write",
+      );
+  }
 }
 
 function placeholderOf(machine: Machine, operand: Operand, slot: number, open: ReadonlySet<string>): Operand {
@@ -152,10 +195,10 @@ function shareMemory(left: Storage, right: Storage): void {
 function learn(
   carried: Carried,
   before: State,
-  { left, given, inputs }: Turn,
+  { left, given, inputs, hasGrown }: Turn,
   initial: readonly Operand[],
 ): boolean {
-  let isNews = carried.owners.length + given.length > initial.length;
+  let isNews = hasGrown || carried.owners.length + given.length > initial.length;
   const add = (set: Set<string>, item: string): void => {
     if (set.has(item)) return;
     set.add(item);
@@ -175,22 +218,32 @@ function learn(
       )
         add(carried.open, `${slot}:${axis}`);
     if (slot >= given.length || storage === undefined) continue;
-    for (const other of given.keys()) {
-      const isTheirs = given[other]?.storage === storage || left[other]?.storage === storage;
-      if (other !== slot && isTheirs)
-        add(carried.shared, `${Math.min(slot, other)}:${Math.max(slot, other)}`);
-    }
+    for (const other of sharersOf(slot, storage, given, left))
+      add(carried.shared, `${Math.min(slot, other)}:${Math.max(slot, other)}`);
     if (before.storages.has(storage))
       throw new ConvertError("unsupported", "a loop that data decide hands on memory that others see");
   }
   return isNews;
 }
 
-function checkContainers(before: State, after: State): void {
+/** Other slots that are given or leave behind the same memory. */
+function sharersOf(
+  slot: number,
+  storage: Storage,
+  given: readonly Slot[],
+  left: readonly Slot[],
+): readonly number[] {
+  return [...given.keys()].filter(
+    (other) => other !== slot && [given[other], left[other]].some((own) => own?.storage === storage),
+  );
+}
+
+function checkContainers(before: State, after: State, grown: readonly ListValue[]): void {
   const isSame = <K, V>(left: ReadonlyMap<K, V>, right: ReadonlyMap<K, V> | undefined): boolean =>
     left.size === right?.size && [...left].every(([key, value]) => right.get(key) === value);
   const lists = [...before.lists].every(([list, items]) => {
     const now = after.lists.get(list);
+    if (grown.includes(list)) return true;
     return now?.length === items.length && items.every((item, index) => item === now[index]);
   });
   const dicts = [...before.dicts].every(([dict, entries]) => isSame(entries, after.dicts.get(dict)));
@@ -214,20 +267,23 @@ function emitLoop(
   loop: DataLoop,
   carried: Carried,
   { values, initial }: Start,
-  { draft, inputs, left, condition }: Turn,
+  { draft, inputs, left, appended, condition }: Turn,
 ): void {
   const { builder } = machine;
   const always = constant("BOOL", [], [1]);
-  const outputs = [condition ?? always, ...left.map(({ operand }) => operand)];
+  const outputs = [condition ?? always, ...left.map(({ operand }) => operand), ...appended];
   const body: GraphBody = draft.finish("body", inputs, outputs);
   const count = loop.count === undefined ? undefined : constant("I64", [], [largerOf(loop.count, 0)]);
   const types = initial.map(({ dtype, shape }, slot) => ({
     dtype,
     shape: shape.map((extent, axis) => (carried.open.has(`${slot}:${axis}`) ? -1 : extent)),
   }));
-  if (types.length === 0) return;
+  const rows = appended.map(({ dtype, shape }) => ({ dtype, shape: [-1, ...shape] }));
+  if (types.length + rows.length === 0) return;
   const results = builder
-    .nodes("Loop", [count, loop.first ?? always, ...initial], types, { body: { kind: "graph", value: body } })
+    .nodes("Loop", [count, loop.first ?? always, ...initial], [...types, ...rows], {
+      body: { kind: "graph", value: body },
+    })
     .map((operand) => settled(machine, operand));
   const queue = [...results];
   for (const [position, name] of carried.names.entries())
@@ -236,6 +292,8 @@ function emitLoop(
     owner.storage.version++;
     Object.assign(owner, { held: queue[position], version: owner.storage.version });
   }
+  for (const [position, list] of carried.lists.entries())
+    stackList(list, queue[carried.owners.length + position] as Operand);
   const storages = carried.names.flatMap((name) => slotsOf(frame.variables.get(name) as Value));
   const initialSlots = values.flatMap(slotsOf);
   for (const [slot, { storage }] of storages.entries()) {

@@ -76,6 +76,7 @@ function stateOf(frame: Frame, places: Places): State {
 
 /** Notes a value among the places, and gives what can be reached from it; nothing where it is known. */
 function visit(places: Places, value: Value): readonly Value[] {
+  if (isA(value, "list") && value.stacked !== undefined) return [];
   if (isA(value, "list")) return isNew(places.lists, value) ? value.items : [];
   if (isA(value, "tuple")) return value.items;
   if (isA(value, "function")) return [...(value.captured?.values() ?? [])];

@@ -76,7 +76,7 @@ function checkMask(builder: GraphBuilder, self: Operand, axis: number, mask: Ope
   const covered = self.shape.slice(axis, axis + mask.shape.length);
   const fits =
     covered.length === mask.shape.length &&
-    mask.shape.every((extent, own) => builder.guards.decide(extent, "==", covered[own] as Dimension));
+    mask.shape.every((extent, own) => builder.guards.permits(extent, "==", covered[own] as Dimension));
   if (!fits)
     throw new ConvertError(
       "malformed",

@@ -24,7 +24,7 @@ function checkBeside(builder: GraphBuilder, self: Operand, dim: number, index: O
   const fits =
     index.shape.length === rank &&
     index.shape.every(
-      (extent, own) => own === axis || builder.guards.decide(extent, "<=", self.shape[own] as Dimension),
+      (extent, own) => own === axis || builder.guards.permits(extent, "<=", self.shape[own] as Dimension),
     );
   if (!fits)
     throw new ConvertError(

@@ -1,4 +1,12 @@
-import { addDimensions, type Dimension, isFromData, largerOf, smallerOf } from "./dimension.ts";
+import {
+  addDimensions,
+  type Dimension,
+  isFromData,
+  largerOf,
+  multiplyDimensions,
+  smallerOf,
+  subtractDimensions,
+} from "./dimension.ts";
 import type { Guards } from "./guards.ts";
 
 /** An index of an axis as Python counts it: from the back where it is negative, and cut off at both ends. */
@@ -12,8 +20,13 @@ export function clampedIndex(guards: Guards, index: Dimension, extent: Dimension
   return guards.decide(at, ">", extent) ? extent : at;
 }
 
-/** The same where the runtime has to compute it; of an index that only data tell, the sign has to be known. */
+/** The same where the runtime has to compute it. */
 function clampedByData(guards: Guards, index: Dimension, extent: Dimension): Dimension {
-  if (guards.decide(index, "<", 0)) return largerOf(addDimensions(index, extent), 0);
-  return smallerOf(index, extent);
+  const isNegative = guards.attempt(index, "<", 0);
+  if (isNegative === false) return smallerOf(index, extent);
+  if (isNegative) return largerOf(addDimensions(index, extent), 0);
+  // -1 for a negative index, 0 for others.
+  const sign = largerOf(smallerOf(index, 0), -1);
+  const at = subtractDimensions(index, multiplyDimensions(extent, sign));
+  return smallerOf(largerOf(at, 0), extent);
 }

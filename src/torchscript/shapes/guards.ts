@@ -70,7 +70,7 @@ export function createGuards(): Guards {
       if (a === undefined || b === undefined) {
         const proven = provenBy(left, operator, right);
         if (proven !== undefined) return proven;
-        throw dependsOnData(`${dimensionText(left)} ${operator} ${dimensionText(right)}`);
+        throw dependsOnData(`whether ${briefText(left)} ${operator} ${briefText(right)}`);
       }
       const holds = compare[operator](a, b);
       note(`${dimensionText(left)} ${holds ? operator : opposite[operator]} ${dimensionText(right)}`);
@@ -85,7 +85,7 @@ export function createGuards(): Guards {
     assume: note,
     settle(dimension, why) {
       if (typeof dimension === "number") return dimension;
-      if (dimension.hint === undefined) throw dependsOnData(`${why}, ${dimensionText(dimension)},`);
+      if (dimension.hint === undefined) throw dependsOnData(`${why}, ${briefText(dimension)},`);
       throw new ConvertError(
         "unsupported",
         `${why} has to be one number, and is ${dimensionText(dimension)}`,
@@ -136,6 +136,12 @@ function broadcastByData(left: Dimension, right: Dimension): Dimension {
   // Beside an extent of 0, the other one may be 1.
   const isAny = smallerOf(smallerOf(left, right), 1);
   return multiplyDimensions(largerOf(left, right), isAny);
+}
+
+/** Sizes that were computed at length say nothing to people. */
+function briefText(dimension: Dimension): string {
+  const text = dimensionText(dimension);
+  return text.length > 40 ? "a computed size" : text;
 }
 
 function dependsOnData(what: string): ConvertError {

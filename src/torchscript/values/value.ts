@@ -1,3 +1,4 @@
+import type { Operand } from "../emit/operand.ts";
 import type { FunctionDefinition } from "../language/syntax.ts";
 import type { SymbolicDimension } from "../shapes/dimension.ts";
 import type { Tensor } from "./tensor.ts";
@@ -27,6 +28,8 @@ export type Value =
 export interface ListValue {
   readonly kind: "list";
   readonly items: Value[];
+  /** Its tensors along a first axis, where only data tell how many there are; `items` cannot be read then. */
+  stacked?: Operand | undefined;
 }
 
 /** A tuple; of a NamedTuple also its class and the names of its fields. */
@@ -126,6 +129,7 @@ function describeRecord(value: Exclude<Value, null | boolean | bigint | number |
       return "a Tensor";
     case "list":
     case "tuple":
+      if (isA(value, "list") && value.stacked !== undefined) return "a list of which data decide the length";
       return `a ${value.kind} of ${value.items.length}`;
     case "dict":
       return `a dict of ${value.entries.size}`;

@@ -1,9 +1,12 @@
+import { isSymbolic, largerOf, type SymbolicDimension, smallerOf } from "../../shapes/dimension.ts";
 import { isA, type Value } from "../../values/value.ts";
+import { dimensionValue } from "../evaluate-expression.ts";
 import { programError } from "../raised.ts";
 import type { Builtin } from "./builtin.ts";
 import { containerBuiltins } from "./containers.ts";
 import { isEqual } from "./equality.ts";
 import { numberBuiltins } from "./numbers.ts";
+import { stackedListBuiltins } from "./stacked-lists.ts";
 import { stringBuiltins, textOf } from "./strings.ts";
 import { tensorLiteralBuiltins } from "./tensor-literals.ts";
 import { tensorBuiltins } from "./tensors.ts";
@@ -54,6 +57,7 @@ function isSame(left: Value, right: Value, machine: Parameters<Builtin>[1]): boo
 }
 
 function lengthOf(value: Value): Value | undefined {
+  if (isA(value, "list") && value.stacked !== undefined) return dimensionValue(value.stacked.shape[0] ?? 0);
   if (isA(value, "list") || isA(value, "tuple")) return BigInt(value.items.length);
   return isA(value, "dict") ? BigInt(value.entries.size) : undefined;
 }
@@ -83,6 +87,14 @@ function isTrue(item: Value): boolean {
 function extremeOf(list: Value | undefined, wins: (a: number, b: number) => boolean): Value | undefined {
   if (!isA(list, "list") || list.items.length === 0) return undefined;
   const isPlain = (item: Value): boolean => typeof item === "bigint" || typeof item === "number";
+  const isInt = (item: Value): item is bigint | SymbolicDimension =>
+    typeof item === "bigint" || isSymbolic(item);
+  if (list.items.some(isSymbolic) && list.items.every(isInt))
+    return dimensionValue(
+      list.items
+        .map((item) => (typeof item === "bigint" ? Number(item) : item))
+        .reduce(wins(1, 0) ? largerOf : smallerOf),
+    );
   if (!list.items.every(isPlain)) return undefined;
   return list.items.reduce((best, item) => (wins(item as number, best as number) ? item : best));
 }
@@ -106,6 +118,7 @@ function byName(pairs: readonly (readonly [string, Builtin])[]): ReadonlyMap<str
 
 /** The operators on Python's values by name, without their namespace. */
 export const builtins: ReadonlyMap<string, Builtin> = byName([
+  ...stackedListBuiltins,
   ...languageBuiltins,
   ...numberBuiltins,
   ...containerBuiltins,

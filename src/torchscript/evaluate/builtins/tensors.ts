@@ -8,6 +8,7 @@ import { codeOfDType } from "../../values/scalar-types.ts";
 import { read, type Tensor, tensorOf } from "../../values/tensor.ts";
 import { isA, listOf, type Value } from "../../values/value.ts";
 import { requireClear } from "../call-operator.ts";
+import { conversions } from "../conversions.ts";
 import { dimensionValue } from "../evaluate-expression.ts";
 import type { Builtin } from "./builtin.ts";
 
@@ -88,12 +89,15 @@ export const tensorBuiltins: readonly (readonly [string, Builtin])[] = [
   about("is_contiguous", () => true),
   about("tolist", toList),
   about("_shape_as_tensor", (tensor) => tensorOf(constant("I64", [shapeOf(tensor).length], shapeOf(tensor)))),
-  about("item", (tensor) => {
-    const operand = requireClear(read(tensor));
-    const value = scalarOfOperand(operand);
-    if (value !== undefined) return value;
-    throw new ConvertError("unsupported", "a number is taken out of a tensor that depends on data");
-  }),
-  ["type", ([value]) => (isA(value, "device") ? value.name.replace(/:.*/, "") : undefined)],
+  [
+    "item",
+    ([tensor], machine) => {
+      if (!isA(tensor, "tensor")) return undefined;
+      const { dtype } = requireClear(read(tensor));
+      if (dtype === "BOOL") return conversions.toBool(machine, tensor);
+      const isWhole = categoryOf(dtype) === "integer";
+      return isWhole ? conversions.toInt(machine, tensor) : conversions.toFloat(machine, tensor);
+    },
+  ],
   ["NumToTensor", ([value]) => numberTensor(value)],
 ];
