@@ -9,8 +9,10 @@ import { requireClear } from "./call-operator.ts";
 import { evaluateExpression, type Frame } from "./evaluate-expression.ts";
 import { locate, placeNodes, placeOf } from "./locate.ts";
 import { type Machine, positionalArguments } from "./machine.ts";
+import { programError } from "./raised.ts";
 import { runBranches } from "./run-branches.ts";
 import { runDataLoop } from "./run-loop.ts";
+import { typeName } from "./types.ts";
 
 /** How often the body of one loop may be repeated in the graph. */
 const maxTurns = 4096;
@@ -110,10 +112,39 @@ function runIf(
   const known = truthOf(condition);
   const { then, otherwise } = statement;
   if (typeof known === "boolean") return runBlock(machine, frame, known ? then : otherwise);
-  const run = (statements: readonly Statement[]) => (): void =>
+  const run = (statements: readonly Statement[]) => (): void => {
+    // What it takes to put the message together need not be possible in a graph.
+    const message = raisedMessage(statements);
+    if (message !== undefined) throw programError(message);
     refuseReturn(runBlock(machine, frame, statements));
+  };
   const { source } = placeOf(machine, frame.file, statement.at);
   runBranches(machine, frame, { condition: known, source, whenTrue: run(then), whenFalse: run(otherwise) });
+  return undefined;
+}
+
+/** What a branch raises that surely does, as far as its message is written out; `undefined` for other branches. */
+function raisedMessage(statements: readonly Statement[]): string | undefined {
+  const calls = statements.flatMap((statement): readonly Expression[] => {
+    if (statement.kind === "expression") return [statement.value];
+    return statement.kind === "assign" ? statement.values : [];
+  });
+  const raise = calls.find(
+    (call) => call.kind === "call" && typeName(call.callee) === "ops.prim.RaiseException",
+  );
+  if (raise === undefined || statements.some(({ kind }) => kind === "return")) return undefined;
+  return firstText(raise) ?? "with a message of its own";
+}
+
+function firstText(expression: Expression): string | undefined {
+  if (expression.kind === "literal" && typeof expression.value === "string" && expression.value !== "")
+    return expression.value;
+  if (expression.kind !== "call") return undefined;
+  for (const argument of expression.positional) {
+    const text = firstText(argument);
+    // Assertions have their class in front of what they say.
+    if (text !== undefined && !/^\w+: $/.test(text)) return text;
+  }
   return undefined;
 }
 

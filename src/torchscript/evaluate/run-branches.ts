@@ -1,14 +1,13 @@
 import { ConvertError, isConvertError } from "../../core/errors.ts";
 import type { Draft } from "../emit/graph-builder.ts";
 import type { Operand } from "../emit/operand.ts";
-import type { Tensor } from "../values/tensor.ts";
 import type { DictValue, ListValue, Value } from "../values/value.ts";
 import { answerWhenEmpty } from "./emptiness.ts";
 import type { Frame } from "./evaluate-expression.ts";
 import { createJoiner, type Joiner, type Side } from "./join-values.ts";
 import type { Machine } from "./machine.ts";
 import { raisedBy } from "./raised.ts";
-import { captureState, readIn, restoreState, type State, sameState } from "./state.ts";
+import { captureState, ownerOf, readIn, restoreState, type State, sameState } from "./state.ts";
 
 /** A branch that has been run: its nodes, what it left behind, or the error that the program raised in it. */
 interface Branch {
@@ -116,8 +115,10 @@ function joinStates(joiner: Joiner, frame: Frame, before: State, left: State, ri
     joinDict(joiner, dict, left.dicts.get(dict) ?? new Map(), right.dicts.get(dict) ?? new Map());
   for (const [object] of before.objects) {
     const others = right.objects.get(object);
-    for (const [name, value] of left.objects.get(object) ?? [])
-      object.attributes.set(name, joiner.join(value, others?.get(name) ?? value));
+    for (const [name, value] of left.objects.get(object) ?? []) {
+      const other = others?.get(name);
+      if (other !== undefined) object.attributes.set(name, joiner.join(value, other));
+    }
   }
   joinStorages(joiner, before, left, right);
 }
@@ -157,10 +158,4 @@ function joinStorages(joiner: Joiner, before: State, left: State, right: State):
       owner.held = chosen;
     });
   }
-}
-
-function ownerOf(before: State, storage: unknown): Tensor {
-  for (const tensor of before.tensors.keys())
-    if (tensor.storage === storage && tensor.view === undefined) return tensor;
-  throw new ConvertError("unsupported", "a branch that data decide writes to memory that no tensor owns");
 }

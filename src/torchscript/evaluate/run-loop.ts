@@ -2,15 +2,16 @@ import { ConvertError } from "../../core/errors.ts";
 import type { GraphBody } from "../../core/graph.ts";
 import type { Draft } from "../emit/graph-builder.ts";
 import { constant, type Operand } from "../emit/operand.ts";
-import type { Expression, Statement } from "../language/syntax.ts";
+import type { Statement } from "../language/syntax.ts";
 import { type Dimension, isSameDimension, largerOf, symbol } from "../shapes/dimension.ts";
 import type { Storage, Tensor } from "../values/tensor.ts";
 import type { ListValue, Value } from "../values/value.ts";
+import { assignedNames } from "./assigned-names.ts";
 import type { Frame } from "./evaluate-expression.ts";
 import { appendedBy, grownLists, stackList } from "./grown-lists.ts";
 import type { Machine } from "./machine.ts";
 import { hasSlots, refilled, type Slot, slotsOf } from "./slots.ts";
-import { captureState, restoreState, type State, sameState } from "./state.ts";
+import { captureState, ownerOf, restoreState, type State, sameState } from "./state.ts";
 
 /** How often a body is run to find out what of the shapes stays the same from turn to turn. */
 const maxRounds = 8;
@@ -255,12 +256,6 @@ function checkContainers(before: State, after: State, grown: readonly ListValue[
   );
 }
 
-function ownerOf(before: State, storage: Storage): Tensor {
-  for (const tensor of before.tensors.keys())
-    if (tensor.storage === storage && tensor.view === undefined) return tensor;
-  throw new ConvertError("unsupported", "a loop that data decide writes to memory that no tensor owns");
-}
-
 function emitLoop(
   machine: Machine,
   frame: Frame,
@@ -314,27 +309,4 @@ function settled({ builder }: Machine, operand: Operand): Operand {
       : extent,
   );
   return { ...operand, shape };
-}
-
-/** Variables that statements set, also in blocks within. */
-function assignedNames(statements: readonly Statement[]): readonly string[] {
-  const nameOf = (target: Expression): readonly string[] => (target.kind === "name" ? [target.id] : []);
-  const names = statements.flatMap((statement): readonly string[] => {
-    switch (statement.kind) {
-      case "assign":
-      case "unpack":
-        return statement.targets.flatMap(nameOf);
-      case "if":
-        return [...assignedNames(statement.then), ...assignedNames(statement.otherwise)];
-      case "for":
-        return [statement.name, ...assignedNames(statement.body)];
-      case "while":
-        return assignedNames(statement.body);
-      case "with":
-        return [...(statement.name === undefined ? [] : [statement.name]), ...assignedNames(statement.body)];
-      default:
-        return [];
-    }
-  });
-  return [...new Set(names)];
 }

@@ -1,3 +1,4 @@
+import { ConvertError } from "../../core/errors.ts";
 import type { Operand } from "../emit/operand.ts";
 import { read, type Storage, type Tensor } from "../values/tensor.ts";
 import { type DictValue, isA, type ListValue, type ObjectValue, type Value } from "../values/value.ts";
@@ -129,4 +130,14 @@ export function readIn(state: State, present: State, tensor: Tensor): Operand {
 function setStorage(state: State, storage: Storage): void {
   Object.assign(storage, state.storages.get(storage));
   for (const [tensor, held] of state.tensors) if (tensor.storage === storage) Object.assign(tensor, held);
+}
+
+/** The tensor that shows the whole of a storage. Throws kind `unsupported` where none does. */
+export function ownerOf(state: State, storage: Storage): Tensor {
+  for (const tensor of state.tensors.keys())
+    if (tensor.storage === storage && tensor.view === undefined) return tensor;
+  throw new ConvertError(
+    "unsupported",
+    "a branch or a loop that data decide writes to memory that no tensor owns",
+  );
 }
