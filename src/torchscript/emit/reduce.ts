@@ -48,7 +48,7 @@ export function reduce(
   return builder.node(opType, [operand], { dtype, shape }, { axes: intsAttribute(axes), keepdims });
 }
 
-/** Integers and bools only: the order in which floats are summed shows in the result. */
+/** Of floats only the extremes: the order in which they are summed shows in the result. */
 function foldReduction(
   opType: Reduction,
   operand: Operand,
@@ -59,7 +59,9 @@ function foldReduction(
   const { known, dtype } = operand;
   if (kernel === undefined || known === undefined || extents === undefined || !isFoldable(dtype))
     return undefined;
-  if (dtype.startsWith("F") || !known.every((item) => typeof item === "number")) return undefined;
+  const isExtreme = opType === "ReduceMax" || opType === "ReduceMin";
+  if (dtype.startsWith("F") && !isExtreme) return undefined;
+  if (!known.every((item) => typeof item === "number" && !Number.isNaN(item))) return undefined;
   const strides = stridesOf(extents);
   const kept = extents.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
   const order = [...kept, ...axes];

@@ -88,7 +88,7 @@ function partOf(builder: GraphBuilder, source: Operand, shape: readonly Dimensio
       `an index of shape ${shapeText(shape)} for ${shapeText(source.shape)}`,
     );
   return shape.reduce<Operand>((part, extent, axis) => {
-    if (builder.guards.decide(extent, ">", part.shape[axis] as Dimension))
+    if (builder.guards.attempt(extent, ">", part.shape[axis] as Dimension))
       throw new ConvertError(
         "malformed",
         `an index of shape ${shapeText(shape)} for ${shapeText(source.shape)}`,
