@@ -9,6 +9,7 @@ import type { ListValue, Value } from "../values/value.ts";
 import { assignedNames } from "./assigned-names.ts";
 import type { Frame } from "./evaluate-expression.ts";
 import { appendedBy, grownLists, stackList } from "./grown-lists.ts";
+import { checkAppended, checkContainers } from "./loop-checks.ts";
 import type { Machine } from "./machine.ts";
 import { hasSlots, refilled, type Slot, slotsOf } from "./slots.ts";
 import { captureState, ownerOf, restoreState, type State, sameState } from "./state.ts";
@@ -159,19 +160,6 @@ function runBody(
   return { condition, appended: draft.run(() => takers.map((take) => take())) };
 }
 
-/** What a list holds must not be written in later turns. */
-function checkAppended(appended: readonly Slot[], before: State, given: readonly Slot[]): void {
-  for (const { storage } of appended) {
-    if (storage === undefined) continue;
-    const isWritten = given.some((slot) => slot.storage !== undefined && slot.storage.version > 0);
-    if (before.storages.has(storage) || isWritten)
-      throw new ConvertError(
-        "unsupported",
-        "a loop that data decide appends memory that others see or write",
-      );
-  }
-}
-
 function placeholderOf(machine: Machine, operand: Operand, slot: number, open: ReadonlySet<string>): Operand {
   const { builder } = machine;
   const shape = operand.shape.map((extent, axis) =>
@@ -236,23 +224,6 @@ function sharersOf(
 ): readonly number[] {
   return [...given.keys()].filter(
     (other) => other !== slot && [given[other], left[other]].some((own) => own?.storage === storage),
-  );
-}
-
-function checkContainers(before: State, after: State, grown: readonly ListValue[]): void {
-  const isSame = <K, V>(left: ReadonlyMap<K, V>, right: ReadonlyMap<K, V> | undefined): boolean =>
-    left.size === right?.size && [...left].every(([key, value]) => right.get(key) === value);
-  const lists = [...before.lists].every(([list, items]) => {
-    const now = after.lists.get(list);
-    if (grown.includes(list)) return true;
-    return now?.length === items.length && items.every((item, index) => item === now[index]);
-  });
-  const dicts = [...before.dicts].every(([dict, entries]) => isSame(entries, after.dicts.get(dict)));
-  const objects = [...before.objects].every(([object, own]) => isSame(own, after.objects.get(object)));
-  if (lists && dicts && objects) return;
-  throw new ConvertError(
-    "unsupported",
-    "a list, a dict or an object changes in a loop of which data decide the turns",
   );
 }
 
