@@ -1,7 +1,8 @@
 // Makes the cases of torch's operators anew, with every Python that is named, and compares graphs with torch.
 //   npm run test:torchscript [-- FAMILY...]
 // TORCHSCRIPT_PYTHONS: Pythons with torch, separated by colons (default: python3). Needs nothing built.
-// ONNX_PYTHON: a Python with onnx, whose checker then looks at every graph. The opsets are 17, 18 and 20.
+// ONNX_PYTHON: a Python with onnx, whose checker then looks at every graph.
+// TORCHSCRIPT_OPSETS: default 17,18,20. At 18 all archives are tried, at others the scripted ones.
 // The last line is "N passed, N failed"; before it stand the failures, and the operators that no case calls.
 import { execFile, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -12,6 +13,7 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "torchscript-"));
 const pythons = (process.env.TORCHSCRIPT_PYTHONS ?? "python3").split(":");
+const opsets = (process.env.TORCHSCRIPT_OPSETS ?? "17,18,20").split(",");
 const models = join(folder, "models");
 const families = process.argv.slice(2);
 
@@ -39,6 +41,7 @@ function compare(opset) {
       TORCHSCRIPT_CASES: folder,
       TORCHSCRIPT_COVERAGE: join(folder, "calls.txt"),
       TORCHSCRIPT_OPSET: opset,
+      TORCHSCRIPT_PROGRAMS: opset === "18" ? "." : "-scripted",
       TORCHSCRIPT_MODELS: models,
     },
   });
@@ -82,7 +85,7 @@ try {
   // One after the other on two cores: torch takes both.
   for (const python of pythons) process.stdout.write(await make(python));
   mkdirSync(models);
-  const results = [...["17", "18", "20"].flatMap(compare), ...check()];
+  const results = [...opsets.flatMap(compare), ...check()];
   for (const { name, passed, reason } of results) if (!passed) console.log(`FAIL ${name}\n     ${reason}`);
   const { called, uncalled } = coverage();
   const files = readdirSync(folder).filter((name) => name.endsWith(".pt")).length;

@@ -16,8 +16,9 @@ import {
 /** Where the cases lie: those that are committed, or many more that `npm run test:torchscript` has made. */
 const folder = process.env["TORCHSCRIPT_CASES"] ?? join(fixtures, "torchscript", "operators");
 
-/** Set by `npm run test:torchscript`: the opset, a folder for the models, and a file for what was called. */
+/** Set by `npm run test:torchscript`: the opset, which archives, a folder for the models, and a file for what was called. */
 const opset = Number(process.env["TORCHSCRIPT_OPSET"] ?? 18);
+const wanted = new RegExp(process.env["TORCHSCRIPT_PROGRAMS"] ?? ".");
 const models = process.env["TORCHSCRIPT_MODELS"];
 const coverage = process.env["TORCHSCRIPT_COVERAGE"];
 
@@ -76,7 +77,7 @@ const families = readdirSync(folder)
 describe.each(families)("%s", async (family) => {
   const cases = await casesOf(`${family}.safetensors`);
   const programs = readdirSync(folder).filter(
-    (name) => name.startsWith(`${family}-`) && name.endsWith(".pt"),
+    (name) => name.startsWith(`${family}-`) && name.endsWith(".pt") && wanted.test(name),
   );
 
   describe.each(programs)("%s gives torch's numbers", async (program) => {

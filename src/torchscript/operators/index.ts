@@ -14,6 +14,7 @@ import { linearRules } from "./linear.ts";
 import { maskingRules } from "./masking.ts";
 import { normalizationRules } from "./normalization.ts";
 import { normRules } from "./norms.ts";
+import { numericRules } from "./numeric.ts";
 import { orderingRules } from "./ordering.ts";
 import { packedSequenceRules } from "./packed-sequence.ts";
 import { paddingRules } from "./padding.ts";
@@ -40,6 +41,7 @@ const allRules: readonly OperatorRule[] = [
   ...joinRules,
   ...linearRules,
   ...normalizationRules,
+  ...numericRules,
   ...packedSequenceRules,
   ...poolingRules,
   ...attentionRules,

@@ -1,0 +1,248 @@
+import { ConvertError } from "../../core/errors.ts";
+import {
+  add,
+  binary,
+  cast,
+  divide,
+  multiply,
+  not,
+  number,
+  scaled,
+  subtract,
+  unary,
+  where,
+} from "../emit/arithmetic.ts";
+import { intAttribute } from "../emit/attributes.ts";
+import type { GraphBuilder } from "../emit/graph-builder.ts";
+import { axisOf, gather, transpose, unsqueeze } from "../emit/layout.ts";
+import { constant, integers, type Operand } from "../emit/operand.ts";
+import { reduce } from "../emit/reduce.ts";
+import { isFloat } from "../emit/types.ts";
+import type { Dimension } from "../shapes/dimension.ts";
+import { asFloat, promoted, promotedType, type TensorOrScalar } from "../values/promotion.ts";
+import { type OperatorRule, rule, viewRule } from "./rule.ts";
+
+/** Both in one floating-point type, as torch promotes to. */
+function floats(
+  builder: GraphBuilder,
+  left: TensorOrScalar,
+  right: TensorOrScalar,
+): readonly [Operand, Operand] {
+  const [a, b] = promoted(builder, left, right) as [Operand, Operand];
+  return [asFloat(builder, a), asFloat(builder, b)];
+}
+
+/** Whether elements are infinite; integers never are. The runtime asks it of 32 and 64 bits only. */
+function isInfinite(builder: GraphBuilder, x: Operand, signs: "both" | "positive" | "negative"): Operand {
+  const wide = x.dtype === "F64" ? x : cast(builder, x, "F32");
+  const result = { dtype: "BOOL", shape: x.shape } as const;
+  return builder.node("IsInf", [wide], result, {
+    detect_negative: intAttribute(signs === "positive" ? 0 : 1),
+    detect_positive: intAttribute(signs === "negative" ? 0 : 1),
+  });
+}
+
+function isNotANumber(builder: GraphBuilder, x: Operand): Operand {
+  return builder.node("IsNaN", [x], { dtype: "BOOL", shape: x.shape });
+}
+
+const infinities: readonly OperatorRule[] = [
+  ...(
+    [
+      ["isinf", "both"],
+      ["isposinf", "positive"],
+      ["isneginf", "negative"],
+    ] as const
+  ).map(([name, signs]) =>
+    rule(`${name}(Tensor self)` as "a(Tensor self)", ({ self }, builder) => isInfinite(builder, self, signs)),
+  ),
+  rule("isfinite(Tensor self)", ({ self }, builder) => {
+    const infinite = isInfinite(builder, self, "both");
+    if (!isFloat(self.dtype)) return not(builder, infinite);
+    return not(builder, binary(builder, "Or", infinite, isNotANumber(builder, self)));
+  }),
+  rule(
+    "nan_to_num(Tensor self, float? nan=None, float? posinf=None, float? neginf=None)",
+    ({ self, nan, posinf, neginf }, builder) => {
+      if (!isFloat(self.dtype)) return self;
+      const most = largest[self.dtype];
+      if (most === undefined)
+        throw new ConvertError("unsupported", `the largest number of ${self.dtype} is not known`);
+      const put = (x: Operand, condition: Operand, value: number): Operand =>
+        where(builder, condition, number(self.dtype, value), x);
+      const finite = put(self, isNotANumber(builder, self), nan ?? 0);
+      const below = put(finite, isInfinite(builder, self, "negative"), neginf ?? -most);
+      return put(below, isInfinite(builder, self, "positive"), posinf ?? most);
+    },
+  ),
+];
+
+const largest: Readonly<Record<string, number>> = {
+  F64: Number.MAX_VALUE,
+  F32: (2 - 2 ** -23) * 2 ** 127,
+  F16: 65504,
+};
+
+const shrinks: readonly OperatorRule[] = [
+  rule("hardshrink(Tensor self, Scalar lambd=0.5)", ({ self, lambd }, builder) => {
+    const bound = number(self.dtype, Number(lambd));
+    const isSmall = binary(builder, "LessOrEqual", unary(builder, "Abs", self), bound);
+    return where(builder, isSmall, number(self.dtype, 0), self);
+  }),
+  rule("softshrink(Tensor self, Scalar lambd=0.5)", ({ self, lambd }, builder) => {
+    const bound = number(self.dtype, Number(lambd));
+    const above = binary(builder, "Greater", self, bound);
+    const below = binary(builder, "Less", self, unary(builder, "Neg", bound));
+    const rest = where(builder, below, add(builder, self, bound), scaled(builder, self, 0));
+    return where(builder, above, subtract(builder, self, bound), rest);
+  }),
+];
+
+const mixtures: readonly OperatorRule[] = [
+  rule("lerp(Tensor self, Tensor end, Tensor|Scalar weight)", ({ self, end, weight }, builder) => {
+    const [start, stop, share] = promoted(builder, self, end, weight) as [Operand, Operand, Operand];
+    return add(builder, start, multiply(builder, share, subtract(builder, stop, start)));
+  }),
+  rule(
+    "addcmul(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1)",
+    ({ self, tensor1, tensor2, value }, builder) => {
+      const [a, b, c] = promoted(builder, self, tensor1, tensor2) as [Operand, Operand, Operand];
+      return add(builder, a, scaled(builder, multiply(builder, b, c), Number(value)));
+    },
+  ),
+  rule(
+    "addcdiv(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1)",
+    ({ self, tensor1, tensor2, value }, builder) => {
+      const dtype = promotedType([self, tensor1, tensor2]);
+      if (!isFloat(dtype)) throw new ConvertError("malformed", "addcdiv of integers");
+      const [a, b, c] = promoted(builder, self, tensor1, tensor2) as [Operand, Operand, Operand];
+      return add(builder, a, scaled(builder, divide(builder, b, c), Number(value)));
+    },
+  ),
+];
+
+type Two = "a(Tensor self, Tensor other)";
+
+const functions: readonly OperatorRule[] = [
+  ...[
+    ["deg2rad", Math.PI / 180],
+    ["rad2deg", 180 / Math.PI],
+  ].map(([name, factor]) =>
+    rule(`${name}(Tensor self)` as "a(Tensor self)", ({ self }, builder) =>
+      scaled(builder, asFloat(builder, self), factor as number),
+    ),
+  ),
+  rule("logit(Tensor self, float? eps=None)", ({ self, eps }, builder) => {
+    const x = asFloat(builder, self);
+    const low = (bound: number): Operand => number(x.dtype, bound);
+    const inner =
+      eps === undefined ? x : binary(builder, "Min", binary(builder, "Max", x, low(eps)), low(1 - eps));
+    return unary(builder, "Log", divide(builder, inner, subtract(builder, low(1), inner)));
+  }),
+  rule("xlogy(Tensor self, Tensor|Scalar other)", ({ self, other }, builder) => {
+    const [x, y] = floats(builder, self, other);
+    const product = multiply(builder, x, unary(builder, "Log", y));
+    const isZero = binary(builder, "Equal", x, number(x.dtype, 0));
+    const counts = binary(builder, "And", isZero, not(builder, isNotANumber(builder, y)));
+    return where(builder, counts, number(x.dtype, 0), product);
+  }),
+  rule("hypot(Tensor self, Tensor other)", ({ self, other }, builder) => {
+    const [x, y] = floats(builder, self, other);
+    return unary(builder, "Sqrt", add(builder, multiply(builder, x, x), multiply(builder, y, y)));
+  }),
+  rule("fmod(Tensor self, Tensor|Scalar other)", ({ self, other }, builder) => {
+    const [x, y] = promoted(builder, self, other) as [Operand, Operand];
+    const shape = builder.guards.broadcast(x.shape, y.shape);
+    if (!["F32", "F64", "I32", "I64"].includes(x.dtype))
+      throw new ConvertError("unsupported", `fmod of ${x.dtype}`);
+    return builder.node("Mod", [x, y], { dtype: x.dtype, shape }, { fmod: intAttribute(1) });
+  }),
+  ...(
+    [
+      ["fmax", "Max"],
+      ["fmin", "Min"],
+    ] as const
+  ).map(([name, opType]) =>
+    rule(`${name}(Tensor self, Tensor other)` as Two, ({ self, other }, builder) => {
+      const [x, y] = promoted(builder, self, other) as [Operand, Operand];
+      const chosen = binary(builder, opType, x, y);
+      if (!isFloat(x.dtype)) return chosen;
+      // A number wins over NaN.
+      const orY = where(builder, isNotANumber(builder, x), y, chosen);
+      return where(builder, isNotANumber(builder, y), x, orY);
+    }),
+  ),
+];
+
+/** The length of vectors along an axis. */
+function lengthOf(builder: GraphBuilder, x: Operand, axis: number, keepAxis: boolean): Operand {
+  return reduce(builder, "ReduceL2", x, [axis], keepAxis);
+}
+
+const distances: readonly OperatorRule[] = [
+  rule(
+    "cosine_similarity(Tensor x1, Tensor x2, int dim=1, float eps=1e-08)",
+    ({ x1, x2, dim, eps }, builder) => {
+      const [a, b] = floats(builder, x1, x2);
+      const axis = axisOf(dim, Math.max(a.shape.length, b.shape.length));
+      const unit = (x: Operand): Operand => {
+        const own = axis - (Math.max(a.shape.length, b.shape.length) - x.shape.length);
+        if (own < 0) throw new ConvertError("unsupported", "vectors of different ranks are compared");
+        const length = lengthOf(builder, x, own, true);
+        return divide(builder, x, binary(builder, "Max", length, number(x.dtype, eps)));
+      };
+      return reduce(builder, "ReduceSum", multiply(builder, unit(a), unit(b)), [axis], false);
+    },
+  ),
+  rule(
+    "pairwise_distance(Tensor x1, Tensor x2, float p=2, float eps=1e-06, bool keepdim=False)",
+    ({ x1, x2, p, eps, keepdim }, builder) => {
+      if (p !== 2) throw new ConvertError("unsupported", `distances of the norm ${p}`);
+      const [a, b] = floats(builder, x1, x2);
+      const apart = add(builder, subtract(builder, a, b), number(a.dtype, eps));
+      return lengthOf(builder, apart, apart.shape.length - 1, keepdim);
+    },
+  ),
+];
+
+/** Windows along an axis, which become the last one: `[…, windows, …, size]`. */
+function windows(builder: GraphBuilder, x: Operand, dimension: number, size: number, step: number): Operand {
+  const axis = axisOf(dimension, x.shape.length);
+  const extent = builder.guards.settle(
+    (x.shape[axis] ?? 1) as Dimension,
+    "an extent that windows are cut from",
+  );
+  if (x.shape.length === 0) throw new ConvertError("unsupported", "windows of a 0-d tensor");
+  if (step < 1 || size < 0 || size > extent)
+    throw new ConvertError("malformed", `windows of ${size} by ${step} do not fit ${extent} elements`);
+  const count = Math.floor((extent - size) / step) + 1;
+  const places = Array.from({ length: count * size }, (_, at) => Math.floor(at / size) * step + (at % size));
+  const cut = gather(builder, x, constant("I64", [count, size], places), axis);
+  const order = cut.shape.map((_, index) => index).filter((index) => index !== axis + 1);
+  return transpose(builder, cut, [...order, axis + 1]);
+}
+
+const selections: readonly OperatorRule[] = [
+  viewRule(
+    "unfold(Tensor self, int dimension, int size, int step)",
+    ({ self, dimension, size, step }, builder) => windows(builder, self, dimension, size, step),
+  ),
+  rule("one_hot(Tensor self, int num_classes=-1)", ({ self, num_classes }, builder) => {
+    if (num_classes < 1)
+      throw new ConvertError("unsupported", "one_hot without a number of classes, which data would tell");
+    if (self.dtype !== "I64") throw new ConvertError("malformed", `one_hot of ${self.dtype}`);
+    const classes = integers(Array.from({ length: num_classes }, (_, index) => index));
+    const rows = unsqueeze(builder, self, [self.shape.length]);
+    return cast(builder, binary(builder, "Equal", rows, classes), "I64");
+  }),
+];
+
+/** Less usual functions of numbers, distances, windows. */
+export const numericRules: readonly OperatorRule[] = [
+  ...infinities,
+  ...shrinks,
+  ...mixtures,
+  ...functions,
+  ...distances,
+  ...selections,
+];
