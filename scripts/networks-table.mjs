@@ -22,7 +22,7 @@ Made by \`scripts/test-networks.mjs\` with torch ${releases.join(" and ")}: the 
 TorchScript, compiled with \`tensorferry convert\`, and run in ONNX Runtime with the input that torch was given.
 *Difference* is the largest of all outputs, as a part of the largest element of its output; up to 2e-4 passes. *Seconds* are of the whole
 command, *torch* those of \`torch.onnx.export\` (the exporter of TorchScript, opset 17) alone, without starting Python; both ran on a machine that
-did other work. *Memory* is the peak of the process.
+did other work. *Memory* is the peak of the process. Networks that stand nowhere here were not tried.
 
 ${summary(results)}
 ${sections.filter(Boolean).join("\n")}`;

@@ -85,7 +85,10 @@ const simple: readonly OperatorRule[] = [
       unary(builder, opType, asFloat(builder, self)),
     ),
   ),
-  rule("relu(Tensor self)", ({ self }, builder) => unary(builder, "Relu", self)),
+  rule("relu(Tensor self)", ({ self }, builder) =>
+    // ONNX Runtime has no kernel of Relu for most integers.
+    isFloat(self.dtype) ? unary(builder, "Relu", self) : binary(builder, "Max", self, number(self.dtype, 0)),
+  ),
   rule("relu6(Tensor self)", ({ self }, builder) => clip(builder, self, 0, 6)),
   rule("silu(Tensor self)", ({ self }, builder) => silu(builder, self)),
   rule("mish(Tensor self)", ({ self }, builder) =>
