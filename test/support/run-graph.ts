@@ -63,6 +63,13 @@ export async function compiled(
   return folder.files.get("model.onnx") as Uint8Array;
 }
 
+const words: Readonly<Record<string, string>> = { BOOL: "bool" };
+
+/** A tensor as `--input` describes it. */
+export function inputOption({ dtype, shape }: PlainTensor): string {
+  return `${shape.join(",")}:${words[dtype] ?? dtype.toLowerCase()}`;
+}
+
 /** Runs a model in ONNX Runtime; inputs go by position. */
 export async function runGraph(
   model: Uint8Array,

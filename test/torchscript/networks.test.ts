@@ -73,3 +73,7 @@ test("an archive traced by torch 2 tells the shapes of its inputs itself", async
 test("an input that nobody describes is asked for", async () => {
   await expect(converted("scripted-2.13")).rejects.toMatchObject({ kind: "usage" });
 });
+
+test("a name that stands for two extents is refused", async () => {
+  await expect(converted("scripted-2.13", ["x=N:2,N:3,9,11"])).rejects.toThrow('"N" is 2 and 3');
+});

@@ -8,6 +8,7 @@ import { fixtures } from "../support/files.ts";
 import {
   compiled,
   differenceBetween,
+  inputOption,
   openProgram,
   type PlainTensor,
   runGraph,
@@ -63,12 +64,6 @@ afterAll(() => {
   const lines = [...rulesByName.keys()].sort().map((name) => `${called.has(name) ? "+" : "-"}${name}\n`);
   writeFileSync(coverage, lines.join(""));
 });
-
-const words: Readonly<Record<string, string>> = { BOOL: "bool" };
-
-function inputOption({ dtype, shape }: PlainTensor): string {
-  return `${shape.join(",")}:${words[dtype] ?? dtype.toLowerCase()}`;
-}
 
 const families = readdirSync(folder)
   .filter((name) => name.endsWith(".safetensors"))

@@ -2,7 +2,7 @@ import { ConvertError } from "../../core/errors.ts";
 import type { Arguments, Machine } from "../evaluate/machine.ts";
 import type { FunctionDefinition } from "../language/syntax.ts";
 import { requireClass } from "../program/program.ts";
-import { type Dimension, symbol } from "../shapes/dimension.ts";
+import { type Dimension, hintOf, symbol } from "../shapes/dimension.ts";
 import { dictKey } from "../values/keys.ts";
 import { tensorOf } from "../values/tensor.ts";
 import { listOf, type ObjectValue, tupleOf, type Value } from "../values/value.ts";
@@ -75,19 +75,22 @@ function createBinder(
 
   function bindTensor(value: Extract<InputValue, { kind: "tensor" }>, path: string): Value {
     const name = inputNames[count++] ?? path;
-    const shape = value.dims.map((extent) => {
+    const fresh: [symbolName: string, axis: number][] = [];
+    const shape = value.dims.map((extent, axis) => {
       if (typeof extent === "number") return extent;
-      return (
-        defined.get(extent.symbol) ??
-        symbol(extent.symbol, extent.hint, { least: 0, most: Number.POSITIVE_INFINITY })
-      );
+      const known = defined.get(extent.symbol);
+      if (known !== undefined && hintOf(known) !== extent.hint)
+        throw new ConvertError("usage", `"${extent.symbol}" is ${hintOf(known)} and ${extent.hint}`, {
+          hint: "one name stands for one extent: give others names of their own",
+        });
+      if (known !== undefined) return known;
+      const own = symbol(extent.symbol, extent.hint, { least: 0, most: Number.POSITIVE_INFINITY });
+      defined.set(extent.symbol, own);
+      fresh.push([extent.symbol, axis]);
+      return own;
     });
     const operand = builder.input(name, value.dtype ?? "F32", shape);
-    for (const [axis, extent] of value.dims.entries()) {
-      if (typeof extent === "number" || defined.has(extent.symbol)) continue;
-      defined.set(extent.symbol, shape[axis] as Dimension);
-      builder.define(extent.symbol, { operand, axis });
-    }
+    for (const [symbolName, axis] of fresh) builder.define(symbolName, { operand, axis });
     return tensorOf(operand);
   }
 

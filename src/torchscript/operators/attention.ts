@@ -268,10 +268,13 @@ function rootMeanSquareNorm(
 ): Operand {
   const epsilon = eps ?? epsilons[x.dtype];
   if (epsilon === undefined) throw new ConvertError("unsupported", `rms_norm of ${x.dtype} without eps`);
-  const rank = x.shape.length;
-  const axes = [...x.shape.keys()].slice(rank - count);
-  const mean = reduce(builder, "ReduceMean", multiply(builder, x, x), axes, true);
-  const root = unary(builder, "Sqrt", add(builder, mean, number(x.dtype, epsilon)));
-  const normal = multiply(builder, x, unary(builder, "Reciprocal", root));
-  return weight === undefined ? normal : multiply(builder, normal, weight);
+  // Torch computes halves in float32 here.
+  const wide = x.dtype === "F64" ? x : cast(builder, x, "F32");
+  const axes = [...x.shape.keys()].slice(x.shape.length - count);
+  const mean = reduce(builder, "ReduceMean", multiply(builder, wide, wide), axes, true);
+  const root = unary(builder, "Sqrt", add(builder, mean, number(wide.dtype, epsilon)));
+  const normal = multiply(builder, wide, unary(builder, "Reciprocal", root));
+  const weighted =
+    weight === undefined ? normal : multiply(builder, normal, cast(builder, weight, wide.dtype));
+  return cast(builder, weighted, x.dtype);
 }

@@ -1,7 +1,8 @@
 import { ConvertError } from "../../core/errors.ts";
-import { cast, number, where } from "../emit/arithmetic.ts";
+import { binary, cast, number, subtract, where } from "../emit/arithmetic.ts";
 import { intAttribute } from "../emit/attributes.ts";
 import type { GraphBuilder } from "../emit/graph-builder.ts";
+import { expand, gather, reshape } from "../emit/layout.ts";
 import { constant, maxKnown, type Operand, scalar } from "../emit/operand.ts";
 import { isFloat } from "../emit/types.ts";
 import { shapeText, staticShape } from "../shapes/dimension.ts";
@@ -73,6 +74,20 @@ function chosen(
 
 type Diagonal = "a(Tensor self, int diagonal=0)";
 
+/** The elements of `source` one after the other in the places where the mask is set. */
+function scatteredWhere(builder: GraphBuilder, x: Operand, mask: Operand, source: Operand): Operand {
+  if (source.dtype !== x.dtype)
+    throw new ConvertError("malformed", `masked_scatter of ${source.dtype} into ${x.dtype}`);
+  const shape = builder.guards.broadcast(x.shape, mask.shape);
+  const flags = expand(builder, flagsOf(builder, mask), shape);
+  const flat = cast(builder, reshape(builder, flags, [-1]), "I64");
+  const counts = builder.node("CumSum", [flat, scalar("I64", 0)], flat);
+  // Where nothing is set yet, any element will do: it is not chosen.
+  const places = binary(builder, "Max", subtract(builder, counts, scalar("I64", 1)), scalar("I64", 0));
+  const picked = gather(builder, reshape(builder, source, [-1]), places, 0);
+  return where(builder, flags, reshape(builder, picked, shape), x);
+}
+
 /** Masks, and choices by them. */
 export const maskingRules: readonly OperatorRule[] = [
   rule("masked_fill(Tensor self, Tensor mask, Tensor|Scalar value)", ({ self, mask, value }, builder) =>
@@ -81,6 +96,9 @@ export const maskingRules: readonly OperatorRule[] = [
   rule(
     "where(Tensor condition, Tensor|Scalar self, Tensor|Scalar other)",
     ({ condition, self, other }, builder) => chosen(builder, condition, self, other),
+  ),
+  rule("masked_scatter(Tensor self, Tensor mask, Tensor source)", ({ self, mask, source }, builder) =>
+    scatteredWhere(builder, self, mask, source),
   ),
   ...(["lower", "upper"] as const).map((side) =>
     rule(

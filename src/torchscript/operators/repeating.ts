@@ -1,7 +1,7 @@
 import { ConvertError } from "../../core/errors.ts";
 import type { GraphBuilder } from "../emit/graph-builder.ts";
 import { axisOf, concat, expand, gather, reshape, slice, transpose, unsqueeze } from "../emit/layout.ts";
-import { integers, knownNumbers, maxKnown, type Operand } from "../emit/operand.ts";
+import { constant, integers, knownNumbers, maxKnown, type Operand } from "../emit/operand.ts";
 import {
   addDimensions,
   type Dimension,
@@ -140,6 +140,22 @@ function movedOrder(
   });
 }
 
+/** Windows of `size` elements along an axis, `step` apart; the elements of a window are a new last axis. */
+function windows(builder: GraphBuilder, x: Operand, dim: number, size: number, step: number): Operand {
+  const rank = x.shape.length;
+  if (rank === 0) throw new ConvertError("unsupported", "unfold of a 0-d tensor");
+  const axis = axisOf(dim, rank);
+  const extent = builder.guards.settle(x.shape[axis] as Dimension, "an axis that is unfolded");
+  if (size > extent || size < 0 || step <= 0)
+    throw new ConvertError("malformed", `windows of ${size}, ${step} apart, along an extent of ${extent}`);
+  const count = Math.floor((extent - size) / step) + 1;
+  if (count * size > maxKnown) throw new ConvertError("unsupported", `unfold to ${count} windows of ${size}`);
+  const picks = Array.from({ length: count * size }, (_, at) => Math.floor(at / size) * step + (at % size));
+  const picked = gather(builder, x, constant("I64", [count, size], picks), axis);
+  const order = [...picked.shape.keys()].filter((own) => own !== axis + 1);
+  return transpose(builder, picked, [...order, axis + 1]);
+}
+
 type Move = "a(Tensor self, int[1] source, int[1] destination)";
 type Repeats = "a(Tensor self, SymInt[] repeats)";
 
@@ -170,6 +186,10 @@ export const repeatingRules: readonly OperatorRule[] = [
     rolledAlong(builder, self, shifts, dims),
   ),
   rule("flip(Tensor self, int[] dims)", ({ self, dims }, builder) => flipped(builder, self, dims)),
+  viewRule(
+    "unfold(Tensor self, int dimension, int size, int step)",
+    ({ self, dimension, size, step }, builder) => windows(builder, self, dimension, size, step),
+  ),
   ...["movedim", "moveaxis"].map((name) =>
     viewRule(
       `${name}(Tensor self, int[1] source, int[1] destination)` as Move,
