@@ -14,13 +14,12 @@ import {
 } from "../emit/arithmetic.ts";
 import { intAttribute } from "../emit/attributes.ts";
 import type { GraphBuilder } from "../emit/graph-builder.ts";
-import { axisOf, gather, transpose, unsqueeze } from "../emit/layout.ts";
-import { constant, integers, type Operand } from "../emit/operand.ts";
+import { axisOf, unsqueeze } from "../emit/layout.ts";
+import { integers, type Operand } from "../emit/operand.ts";
 import { reduce } from "../emit/reduce.ts";
 import { isFloat } from "../emit/types.ts";
-import type { Dimension } from "../shapes/dimension.ts";
 import { asFloat, promoted, promotedType, type TensorOrScalar } from "../values/promotion.ts";
-import { type OperatorRule, rule, viewRule } from "./rule.ts";
+import { type OperatorRule, rule } from "./rule.ts";
 
 /** Both in one floating-point type, as torch promotes to. */
 function floats(
@@ -205,28 +204,7 @@ const distances: readonly OperatorRule[] = [
   ),
 ];
 
-/** Windows along an axis, which become the last one: `[…, windows, …, size]`. */
-function windows(builder: GraphBuilder, x: Operand, dimension: number, size: number, step: number): Operand {
-  const axis = axisOf(dimension, x.shape.length);
-  const extent = builder.guards.settle(
-    (x.shape[axis] ?? 1) as Dimension,
-    "an extent that windows are cut from",
-  );
-  if (x.shape.length === 0) throw new ConvertError("unsupported", "windows of a 0-d tensor");
-  if (step < 1 || size < 0 || size > extent)
-    throw new ConvertError("malformed", `windows of ${size} by ${step} do not fit ${extent} elements`);
-  const count = Math.floor((extent - size) / step) + 1;
-  const places = Array.from({ length: count * size }, (_, at) => Math.floor(at / size) * step + (at % size));
-  const cut = gather(builder, x, constant("I64", [count, size], places), axis);
-  const order = cut.shape.map((_, index) => index).filter((index) => index !== axis + 1);
-  return transpose(builder, cut, [...order, axis + 1]);
-}
-
 const selections: readonly OperatorRule[] = [
-  viewRule(
-    "unfold(Tensor self, int dimension, int size, int step)",
-    ({ self, dimension, size, step }, builder) => windows(builder, self, dimension, size, step),
-  ),
   rule("one_hot(Tensor self, int num_classes=-1)", ({ self, num_classes }, builder) => {
     if (num_classes < 1)
       throw new ConvertError("unsupported", "one_hot without a number of classes, which data would tell");
@@ -237,7 +215,7 @@ const selections: readonly OperatorRule[] = [
   }),
 ];
 
-/** Less usual functions of numbers, distances, windows. */
+/** Less usual functions of numbers, and distances. */
 export const numericRules: readonly OperatorRule[] = [
   ...infinities,
   ...shrinks,
