@@ -35,7 +35,6 @@ const without: readonly (readonly [pattern: RegExp, kind: string | undefined, wh
     "a kind of tensor that is refused",
   ],
   [/\/package-several\.pt$/, "usage", "several pickles: one has to be selected"],
-  [/torchscript\/.*\/function\.pt$/, "unsupported", "there is no tensor in it"],
   [/\/bits\.pth/, "unsupported", "types that stand for no numbers"],
   [/\/uninitialized/, undefined, "parameters without a shape are left behind"],
   [
