@@ -19,20 +19,22 @@ export function isRemote(path: string): boolean {
  */
 export async function resolveRemote(text: string, signal: AbortSignal | undefined): Promise<ModelInput> {
   const inputs = await remoteInputs(text, signal);
-  const [only] = inputs;
-  if (only !== undefined && inputs.length === 1) return only;
+  if (inputs.length === 1) return inputs[0];
   const notices: Notice[] = [];
   const name = mainFile(inputs.map((input) => input.name).sort(), text, (notice) => notices.push(notice));
   const siblings = inputs.map((input) => input.name);
   return { ...(inputs.find((input) => input.name === name) as ModelInput), notices, siblings };
 }
 
+/** Never none. */
+type RemoteInputs = readonly [ModelInput, ...ModelInput[]];
+
 /** All files that an address means, for whoever looks at each: those of a repository, or of a folder in it and below. */
 export async function remoteInputs(
   text: string,
   signal: AbortSignal | undefined,
   depth: "folder" | "below" = "folder",
-): Promise<readonly ModelInput[]> {
+): Promise<RemoteInputs> {
   const settings = hubSettings();
   const network = createNetwork({ tokens: tokensOf(settings) });
   const url = text.startsWith("hf://") ? undefined : parseUrl(text);
@@ -69,7 +71,7 @@ async function inRepository(
   network: Network,
   signal: AbortSignal | undefined,
   depth: "folder" | "below",
-): Promise<readonly ModelInput[]> {
+): Promise<RemoteInputs> {
   const { files, urlOf } = await openRepository(address, endpoint, network, signal);
   const known = new Set(files);
   const inputOf = (path: string): ModelInput => {
@@ -85,7 +87,8 @@ async function inRepository(
   const prefix = address.path === "" ? "" : `${address.path}/`;
   const below = files.filter((path) => path.startsWith(prefix));
   const wanted = depth === "below" ? below : below.filter((path) => !path.slice(prefix.length).includes("/"));
-  if (wanted.length > 0) return wanted.map(inputOf);
+  const [first, ...others] = wanted.map(inputOf);
+  if (first !== undefined) return [first, ...others];
   throw new ConvertError(
     "io",
     `the repository ${address.repository} has no file or folder "${address.path}"`,

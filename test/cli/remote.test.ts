@@ -60,6 +60,30 @@ describe("a model that lies on the Hub", () => {
     }
   });
 
+  test("is verified to its last byte, with its index and its hashes", async () => {
+    const folder = temporaryFolder();
+    await command(["convert", samples.network, `${folder}/`, "--max-shard-size", "20kB", "--checksums"]);
+    const names = readdirSync(folder);
+    const files = Object.fromEntries(names.map((name) => [name, readFileSync(join(folder, name))]));
+    const { store } = await serve({ ...files, "README.md": new Uint8Array(9) });
+    const here = await commandJson(["verify", folder]);
+    const there = await commandJson(["verify", "hf://owner/name"]);
+    expect({ ...(there.json as object), path: folder }).toEqual(here.json);
+
+    const shard = names.find((name) => name.endsWith(".safetensors")) as string;
+    const damaged = Buffer.from(files[shard] as Buffer);
+    damaged[damaged.length - 1] = (damaged.at(-1) as number) ^ 1;
+    store.files.set(`/store/${shard}`, damaged);
+    for (const address of ["hf://owner/name", `hf://owner/name/${shard}`]) {
+      const { exit, json } = await commandJson(["verify", address]);
+      const { problems } = json as { problems: unknown };
+      expect({ exit, problems }).toEqual({
+        exit: 10,
+        problems: [{ code: "sha256", file: shard, message: expect.any(String) }],
+      });
+    }
+  });
+
   test("that changes while it is converted leaves nothing behind", async () => {
     const json = JSON.stringify({ w: { dtype: "U8", shape: [400_000], data_offsets: [0, 400_000] } });
     const length = Buffer.alloc(8);

@@ -7,6 +7,7 @@ const examples = `
 Examples:
   tensorferry verify model.safetensors
   tensorferry verify out/                                   every model in a folder, its index and SHA256SUMS
+  tensorferry verify hf://owner/name                        the same on the Hub; every byte is fetched
   tensorferry verify out/ --json | jq -r '.problems[].message'
 
 Exit codes: 0 sound, 10 unsound.
@@ -17,7 +18,7 @@ export function addVerify(program: Command, { console, signal, finish }: Session
   program
     .command("verify")
     .description("read a file or folder to its last byte: headers, checksums, index, SHA256SUMS")
-    .argument("<path>", "file, folder, index or SHA256SUMS")
+    .argument("<path>", "file, folder, index or SHA256SUMS, here or at an address")
     .option("--jobs <n>", "reads at once")
     .option("--buffer <size>", "buffer of one read (default: 8MiB)")
     .option("--limit <name=value>", "raise a limit, repeatable", collect)
