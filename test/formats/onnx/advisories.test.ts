@@ -9,67 +9,39 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import type { ConvertError } from "../../../src/core/errors.ts";
-import { convert, inspect, open } from "../../../src/node.ts";
+import { convert, inspect } from "../../../src/node.ts";
+import { externalModelFile, refusalOf, secret, weightOf } from "../../support/external-onnx.ts";
 import { temporaryFolder } from "../../support/files.ts";
 import { encodeOnnx } from "../../support/onnx-schema.ts";
 
 // What was found in the onnx package or ONNX Runtime, and what comes of it here.
 
-const secret = new Uint8Array(16).fill(0x5e);
-
-/** A model with a tensor `w` of four floats in another file, in a folder `model/` beside a file `secret`. */
-function modelWith(fields: Readonly<Record<string, string>>, name = "w"): { folder: string; path: string } {
-  const folder = temporaryFolder();
-  mkdirSync(join(folder, "model"));
-  writeFileSync(join(folder, "secret"), secret);
-  const external = Object.entries(fields).map(([key, value]) => ({ key, value }));
-  const tensor = { name, dims: [4], data_type: 1, data_location: 1, external_data: external };
-  const path = join(folder, "model", "model.onnx");
-  writeFileSync(path, encodeOnnx({ ir_version: 8, graph: { name: "g", initializer: [tensor] } }));
-  return { folder, path };
-}
-
-async function read(path: string): Promise<Uint8Array> {
-  const model = await open(path);
-  try {
-    return await model.read("w");
-  } finally {
-    await model.close();
-  }
-}
-
-function refusal(path: string): Promise<ConvertError> {
-  return read(path).then(
-    () => expect.fail("it was read"),
-    (error: ConvertError) => error,
-  );
-}
-
 describe("reading weights from other places", () => {
   test("CVE-2022-25882: a path that leads up reads no file", async () => {
-    expect(await refusal(modelWith({ location: "../secret" }).path)).toMatchObject({ kind: "unsafe" });
+    expect(await refusalOf(externalModelFile({ location: "../secret" }).path)).toMatchObject({
+      kind: "unsafe",
+    });
   });
 
   test("CVE-2024-27318: nor one that leads up after a folder", async () => {
     for (const location of ["a/../../secret", "./../secret", "a/b/../../../secret"])
-      expect(await refusal(modelWith({ location }).path)).toMatchObject({ kind: "unsafe" });
+      expect(await refusalOf(externalModelFile({ location }).path)).toMatchObject({ kind: "unsafe" });
   });
 
   test("CVE-2026-27489, CVE-2026-34447: nor a link, be it the file or a folder on the way", async () => {
-    const file = modelWith({ location: "weights" });
+    const file = externalModelFile({ location: "weights" });
     symlinkSync("../secret", join(file.folder, "model/weights"));
-    expect(await refusal(file.path)).toMatchObject({ kind: "unsafe" });
-    const parent = modelWith({ location: "inner/secret" });
+    expect(await refusalOf(file.path)).toMatchObject({ kind: "unsafe" });
+    const parent = externalModelFile({ location: "inner/secret" });
     symlinkSync("..", join(parent.folder, "model/inner"));
-    expect(await refusal(parent.path)).toMatchObject({ kind: "unsafe" });
+    expect(await refusalOf(parent.path)).toMatchObject({ kind: "unsafe" });
   });
 
   test("CVE-2026-34446: a hard link is a file of its folder, and never written through", async () => {
-    const { folder, path } = modelWith({ location: "weights" });
+    const { folder, path } = externalModelFile({ location: "weights" });
     linkSync(join(folder, "secret"), join(folder, "model/weights"));
     // Whoever can make one can read the file already; neither an archive nor a model makes any here.
-    expect(await read(path)).toEqual(secret);
+    expect(await weightOf(path)).toEqual(secret);
     await convert(path, path, { force: true, externalData: "never" });
     await convert(path, join(folder, "model/other.onnx"), { externalData: "always" });
     expect(new Uint8Array(readFileSync(join(folder, "secret")))).toEqual(secret);
@@ -85,16 +57,16 @@ describe("reading weights from other places", () => {
     ["a length of another size than the tensor's", { length: "8" }],
     ["an offset that is no number", { offset: "0x0" }],
   ])("CVE-2026-34445: %s is refused before anything is made for it", async (_, fields) => {
-    const { folder, path } = modelWith({ location: "weights", ...fields });
+    const { folder, path } = externalModelFile({ location: "weights", ...fields });
     writeFileSync(join(folder, "model/weights"), secret);
-    expect(["malformed", "unsupported", "io"]).toContain((await refusal(path)).kind);
+    expect(["malformed", "unsupported", "io"]).toContain((await refusalOf(path)).kind);
   });
 
   test("CVE-2026-34445: keys that are names of something in a program set nothing", async () => {
     const injected = { __class__: "x", __proto__x: "y", constructor: "z", raw_data: "s", basepath: "/etc" };
-    const { folder, path } = modelWith({ location: "weights", ...injected });
+    const { folder, path } = externalModelFile({ location: "weights", ...injected });
     writeFileSync(join(folder, "model/weights"), secret);
-    expect(await read(path)).toEqual(secret);
+    expect(await weightOf(path)).toEqual(secret);
   });
 });
 
@@ -164,7 +136,7 @@ test("GHSA-7w46-vvrh-m8q5: functions that call each other in a circle end nothin
   expect((await inspect(path)).tensors.map(({ name }) => name)).toEqual(["w"]);
   await convert(path, join(folder, "out.safetensors"));
   await convert(path, join(folder, "out.onnx"), { externalData: "always" });
-  expect(await read(join(folder, "out.safetensors"))).toEqual(new Uint8Array(4));
+  expect(await weightOf(join(folder, "out.safetensors"))).toEqual(new Uint8Array(4));
 });
 
 /** A tar with one file. */

@@ -1,48 +1,19 @@
 import { linkSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import type { ConvertError } from "../../../src/core/errors.ts";
-import { inputFolder, open } from "../../../src/node.ts";
+import { inputFolder } from "../../../src/node.ts";
+import {
+  externalModel,
+  externalModelFile,
+  refusalOf,
+  secret,
+  weightOf,
+} from "../../support/external-onnx.ts";
 import { temporaryFolder } from "../../support/files.ts";
-import { encodeOnnx } from "../../support/onnx-schema.ts";
 
-const secret = new Uint8Array(16).fill(0x5e);
 const weights = new Uint8Array(16).fill(0x77);
 
-/** A model with a tensor of four floats in another file. */
-function modelPointingTo(location: string): Uint8Array {
-  const tensor = { name: "w", dims: [4], data_type: 1, data_location: 1 };
-  return encodeOnnx({
-    ir_version: 8,
-    graph: { name: "g", initializer: [{ ...tensor, external_data: [{ key: "location", value: location }] }] },
-  });
-}
-
-/** A folder `model/` with the model, beside it a file `secret`. */
-function withModel(location: string): { readonly folder: string; readonly path: string } {
-  const folder = temporaryFolder();
-  mkdirSync(join(folder, "model"));
-  writeFileSync(join(folder, "secret"), secret);
-  const path = join(folder, "model", "model.onnx");
-  writeFileSync(path, modelPointingTo(location));
-  return { folder, path };
-}
-
-async function weightOf(path: string): Promise<Uint8Array> {
-  const model = await open(path);
-  try {
-    return await model.read("w");
-  } finally {
-    await model.close();
-  }
-}
-
-function refusal(path: string): Promise<ConvertError> {
-  return weightOf(path).then(
-    () => expect.fail("it was read"),
-    (error: ConvertError) => error,
-  );
-}
+const withModel = (location: string) => externalModelFile({ location });
 
 describe("weights in other files are read only from the model's folder", () => {
   test.each([
@@ -57,37 +28,37 @@ describe("weights in other files are read only from the model's folder", () => {
     ["an address in memory", "*/_ORT_MEM_ADDR_/*"],
   ])("and not from %s", async (_, location) => {
     const { path } = withModel(location);
-    expect(await refusal(path)).toMatchObject({ kind: "unsafe", site: { tensor: "w" } });
+    expect(await refusalOf(path)).toMatchObject({ kind: "unsafe", site: { tensor: "w" } });
   });
 
   test("and not through a link to a file outside", async () => {
     const { folder, path } = withModel("weights");
     symlinkSync(join(folder, "secret"), join(folder, "model", "weights"));
-    expect(await refusal(path)).toMatchObject({ kind: "unsafe" });
+    expect(await refusalOf(path)).toMatchObject({ kind: "unsafe" });
   });
 
   test("and not through a link on the way", async () => {
     const { folder, path } = withModel("inner/secret");
     symlinkSync(folder, join(folder, "model", "inner"));
-    expect(await refusal(path)).toMatchObject({ kind: "unsafe" });
+    expect(await refusalOf(path)).toMatchObject({ kind: "unsafe" });
   });
 
   test("and not through a chain of links", async () => {
     const { folder, path } = withModel("first");
     symlinkSync("second", join(folder, "model", "first"));
     symlinkSync("../secret", join(folder, "model", "second"));
-    expect(await refusal(path)).toMatchObject({ kind: "unsafe" });
+    expect(await refusalOf(path)).toMatchObject({ kind: "unsafe" });
   });
 
   test("nor from what is no file", async () => {
     const { folder, path } = withModel("weights");
     mkdirSync(join(folder, "model", "weights"));
-    expect(await refusal(path)).toMatchObject({ kind: "io", message: "it is a folder" });
+    expect(await refusalOf(path)).toMatchObject({ kind: "io", message: "it is a folder" });
     const circle = withModel("circle");
     symlinkSync("circle", join(circle.folder, "model", "circle"));
-    expect(await refusal(circle.path)).toMatchObject({ kind: "io" });
+    expect(await refusalOf(circle.path)).toMatchObject({ kind: "io" });
     const long = withModel("x".repeat(5000));
-    expect(await refusal(long.path)).toMatchObject({ kind: "io" });
+    expect(await refusalOf(long.path)).toMatchObject({ kind: "io" });
   });
 
   test("in folders below it, through links that stay in it, and through hard links", async () => {
@@ -111,15 +82,15 @@ describe("weights in other files are read only from the model's folder", () => {
   test("in the Hub's cache, where model and weights are links to the same folder", async () => {
     const cache = temporaryFolder();
     for (const part of ["blobs", "snapshots/abc/onnx"]) mkdirSync(join(cache, part), { recursive: true });
-    writeFileSync(join(cache, "blobs/0001"), modelPointingTo("model.onnx_data"));
+    writeFileSync(join(cache, "blobs/0001"), externalModel({ location: "model.onnx_data" }));
     writeFileSync(join(cache, "blobs/0002"), weights);
     const snapshot = join(cache, "snapshots/abc/onnx");
     symlinkSync("../../../blobs/0001", join(snapshot, "model.onnx"));
     symlinkSync("../../../blobs/0002", join(snapshot, "model.onnx_data"));
     expect(await weightOf(join(snapshot, "model.onnx"))).toEqual(weights);
     // A model that is no link itself has no claim to that folder.
-    writeFileSync(join(snapshot, "copy.onnx"), modelPointingTo("model.onnx_data"));
-    expect(await refusal(join(snapshot, "copy.onnx"))).toMatchObject({ kind: "unsafe" });
+    writeFileSync(join(snapshot, "copy.onnx"), externalModel({ location: "model.onnx_data" }));
+    expect(await refusalOf(join(snapshot, "copy.onnx"))).toMatchObject({ kind: "unsafe" });
   });
 
   test("in a folder that is itself reached through a link", async () => {

@@ -1,4 +1,3 @@
-import { decodeUtf8 } from "../../../bytes/utf8.ts";
 import { isKind, type PickleGlobal, type PickleValue } from "../../../containers/pickle/values.ts";
 import type { RunContext } from "../../../core/context.ts";
 import {
@@ -9,15 +8,14 @@ import {
   tensorDict,
 } from "../../../core/dict.ts";
 import { ConvertError } from "../../../core/errors.ts";
-import { checkLimit } from "../../../core/limits.ts";
 import { withScript } from "../../../core/script-archive.ts";
 import { readArchivePickle, readByteOrder } from "../archive/archive-pickle.ts";
-import { readRecord } from "../archive/checked-record.ts";
 import type { RecordFolder } from "../archive/records.ts";
 import { candidateOf } from "../objects/named-candidate.ts";
 import type { NamedValue } from "../objects/named-value.ts";
 import { isTensorLike } from "../objects/reachable.ts";
 import { describeValue } from "../values/python-values.ts";
+import { createCodeReader } from "./code-reader.ts";
 import { readScriptVersion, scriptArchive } from "./script-archive.ts";
 import { scriptCall } from "./script-calls.ts";
 import { type ScriptClass, scanClasses } from "./script-classes.ts";
@@ -96,22 +94,11 @@ async function readClasses(
   context: RunContext,
 ): Promise<ClassLookup> {
   const files = new Map<string, ReadonlyMap<string, ScriptClass>>();
-  let bytes = 0;
+  const readCode = createCodeReader(records, context);
   for (const global of globals) {
     if (!isScriptClass(global) || files.has(global.module)) continue;
-    const record = records.find(`code/${global.module.replaceAll(".", "/")}.py`);
-    if (record === undefined) continue;
-    bytes += record.size;
-    checkLimit(context.limits, "headerBytes", bytes, "the size of the archive's code", {
-      file: records.file,
-    });
-    const text = decodeUtf8(await readRecord(record, "the code", context));
-    if (text === undefined) {
-      throw new ConvertError("malformed", "the code of a TorchScript class is no text", {
-        file: record.name,
-      });
-    }
-    files.set(global.module, scanClasses(text));
+    const text = await readCode(`code/${global.module.replaceAll(".", "/")}.py`);
+    if (text !== undefined) files.set(global.module, scanClasses(text));
   }
   return ({ module, name }) => files.get(module)?.get(name);
 }

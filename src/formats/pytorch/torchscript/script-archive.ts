@@ -1,8 +1,5 @@
-import { decodeUtf8 } from "../../../bytes/utf8.ts";
 import { isKind, type PickleValue } from "../../../containers/pickle/values.ts";
 import type { RunContext } from "../../../core/context.ts";
-import { ConvertError } from "../../../core/errors.ts";
-import { checkLimit } from "../../../core/limits.ts";
 import type { ScriptArchive } from "../../../core/script-archive.ts";
 import type { ByteSource } from "../../../core/source.ts";
 import { readArchivePickle } from "../archive/archive-pickle.ts";
@@ -10,6 +7,7 @@ import { readRecord } from "../archive/checked-record.ts";
 import type { RecordFolder } from "../archive/records.ts";
 import { openTensor } from "../tensors/open-tensor.ts";
 import { asTensor } from "../values/torch-values.ts";
+import { createCodeReader } from "./code-reader.ts";
 import { scriptCall } from "./script-calls.ts";
 
 /** What a compiler needs of an archive whose pickles have been read. */
@@ -38,22 +36,11 @@ export function scriptArchive(
 
 async function readSources(records: RecordFolder, context: RunContext): Promise<ReadonlyMap<string, string>> {
   const sources = new Map<string, string>();
-  let bytes = 0;
+  const readCode = createCodeReader(records, context);
   for (const name of records.names) {
     if (!name.startsWith("code/") || !name.endsWith(".py")) continue;
-    const record = records.find(name);
-    if (record === undefined) continue;
-    bytes += record.size;
-    checkLimit(context.limits, "headerBytes", bytes, "the size of the archive's code", {
-      file: records.file,
-    });
-    const text = decodeUtf8(await readRecord(record, "the code", context));
-    if (text === undefined) {
-      throw new ConvertError("malformed", "the code of a TorchScript class is no text", {
-        file: record.name,
-      });
-    }
-    sources.set(name, text);
+    const text = await readCode(name);
+    if (text !== undefined) sources.set(name, text);
   }
   return sources;
 }
