@@ -174,6 +174,23 @@ const cases = {
     };
     print(`ONNX to safetensors, ${size(input)}`, compare([cp(input), inspect, ferry(input), byOnnx], input));
   },
+  "onnx-large"() {
+    const inline = checkpoint("4gb-onnx", "onnx");
+    print(`ONNX in one file to safetensors, ${size(inline)}`, compare([cp(inline), ferry(inline)], inline));
+    const model = checkpoint("3gb-onnx-external", "onnx");
+    const weights = `${model}.data`;
+    print(
+      `ONNX with its weights beside it to safetensors, ${size(weights)}`,
+      compare([cp(weights), ferry(model)], weights),
+    );
+  },
+  "onnx-transposed"() {
+    const input = checkpoint("transposed-onnx", "onnx");
+    print(
+      `ONNX of transposed weights to safetensors, ${size(input)}`,
+      compare([cp(input), ferry(input)], input),
+    );
+  },
   strided() {
     for (const name of ["strided", "permuted"]) {
       const input = checkpoint(name);

@@ -74,6 +74,35 @@ def save_onnx(tensors, path):
             file.write(tensor.numpy().data)
 
 
+def save_onnx_external(tensors, path):
+    """The same with the weights in a file beside it."""
+    entries, position = [], 0
+    with open(f"{path}.data", "wb") as data:
+        for name, tensor in tensors.items():
+            place = {"location": path.split("/")[-1] + ".data", "offset": position, "length": tensor.numel() * 4}
+            body = b"".join(varint(8) + varint(size) for size in tensor.shape) + varint(16) + varint(1) + field(66, name)
+            for key, value in place.items():
+                body += message(106, field(10, key) + field(18, str(value)))
+            entries.append(message(42, body + varint(112) + varint(1)))
+            data.write(tensor.numpy().data)
+            position += tensor.numel() * 4
+    with open(path, "wb") as file:
+        file.write(varint(8) + varint(8) + message(58, b"".join(entries)))
+
+
+def save_export(network, path):
+    """As torch's exporter writes it: weights of linear layers are transposed where their input has three dimensions."""
+    torch.onnx.export(network, torch.zeros(1, 2, 4096), path, dynamo=False)
+
+
+def field(tag, text):
+    return message(tag, text.encode())
+
+
+def message(tag, body):
+    return varint(tag) + varint(len(body)) + body
+
+
 def varint(value):
     data = bytearray()
     while value > 127:
@@ -88,6 +117,9 @@ CASES = {
     "2gb-legacy": (lambda: transformer(2_000_000_000), save_legacy),
     "2gb-safetensors": (lambda: transformer(2_000_000_000), save_safetensors),
     "2gb-onnx": (lambda: transformer(1_900_000_000), save_onnx),
+    "4gb-onnx": (lambda: transformer(4_500_000_000), save_onnx),
+    "3gb-onnx-external": (lambda: transformer(3_000_000_000), save_onnx_external),
+    "transposed-onnx": (lambda: torch.nn.Sequential(*(torch.nn.Linear(4096, 4096, bias=False) for _ in range(28))), save_export),
     "8gb": (lambda: transformer(8_000_000_000), torch.save),
     "one-4gib": (lambda: {"weight": random_bits((2**30,))}, torch.save),
     "strided": (strided, torch.save),
