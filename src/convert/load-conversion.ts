@@ -47,10 +47,11 @@ export async function loadConversion(
   const { dict: loaded, reports } = await loadInputs(inputs.map(record), open, options, context);
   const isRewrite =
     naming.names === format.id && !options.template && !options.select && isRewritable(format, reports);
-  if (!isRewrite) warnOfLeftovers(loaded, context);
   const { dict, unused } = options.template
     ? { dict: loaded, unused: [] }
     : await compileProgram(loaded, format, options.script, context);
+  // A program that was compiled had all of its archive at hand.
+  if (!isRewrite) warnOfLeftovers(dict, context);
   return {
     context,
     dict,

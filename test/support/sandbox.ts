@@ -20,6 +20,8 @@ const inputs: Readonly<Record<string, string>> = {
   "vit-other.pth": join(fixtures, "onnx-names/torch-2.13/vit.pth"),
   "cnn.onnx": join(fixtures, "onnx-names/torch-1.13/cnn.onnx"),
   "cnn-other.pth": join(fixtures, "onnx-names/torch-1.13/cnn.pth"),
+  "traced.pt": join(fixtures, "torchscript/networks/traced-1.13.pt"),
+  "bert.pt": join(fixtures, "torchscript/transformers/bert_sdpa-2.13-traced.pt"),
   downloaded: samples.shards,
 };
 
