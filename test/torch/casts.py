@@ -126,7 +126,7 @@ def compare(folder):
                 failed += [f"{source} to {target} in {kind}: {name}" for name, ok in checks.items() if not ok]
     for line in failed:
         print(f"FAILED: {line}")
-    print(f"casts: {passed} passed, {len(failed)} failed")
+    print(f"{passed} passed, {len(failed)} failed")
     sys.exit(1 if failed else 0)
 
 
