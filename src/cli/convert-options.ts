@@ -1,10 +1,10 @@
 import { type ConvertPathOptions, readNameMap } from "../node.ts";
 import {
+  type CostFlags,
+  costsOf,
+  type NamingFlags,
   namingOf,
-  parseBuffer,
   parseChoice,
-  parseJobs,
-  parseLimits,
   parsePairs,
   parseRules,
   parseShardSize,
@@ -13,7 +13,7 @@ import {
 import { parseScript, type ScriptFlags } from "./script-options.ts";
 
 /** Options as they stand on the command line. */
-export interface ConvertFlags extends ScriptFlags {
+export interface ConvertFlags extends CostFlags, NamingFlags, ScriptFlags {
   readonly from?: string;
   readonly to?: string;
   readonly maxShardSize?: string;
@@ -35,13 +35,6 @@ export interface ConvertFlags extends ScriptFlags {
   readonly tied?: string;
   readonly keep?: readonly string[];
   readonly metadata?: readonly string[];
-  readonly limit?: readonly string[];
-  readonly jobs?: string;
-  readonly buffer?: string;
-  readonly names?: string;
-  readonly reference?: string;
-  readonly fused?: string;
-  readonly bnEps?: string;
   readonly template?: string;
   readonly verify?: boolean;
   readonly checksums?: boolean;
@@ -65,9 +58,7 @@ export async function convertOptions(flags: ConvertFlags): Promise<ConvertPathOp
     script: await parseScript(flags),
     strict: flags.strict,
     allow: flags.allow,
-    limits: parseLimits(flags.limit),
-    jobs: parseJobs(flags.jobs),
-    bufferBytes: parseBuffer(flags.buffer),
+    ...costsOf(flags),
   };
 }
 

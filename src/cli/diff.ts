@@ -3,21 +3,18 @@ import { diff } from "../node.ts";
 import { type Console, printable } from "./console.ts";
 import { exitCodeOf } from "./exit.ts";
 import { reportNotices } from "./notices.ts";
-import { parseBuffer, parseJobs, parseLimits, parseTolerance } from "./options.ts";
+import { type CostFlags, costsOf, parseTolerance } from "./options.ts";
 import { withProgressLine } from "./progress.ts";
 import { type Column, formatTable } from "./table.ts";
 
 /** Options as they stand on the command line. */
-export interface DiffFlags {
+export interface DiffFlags extends CostFlags {
   readonly selectA?: string;
   readonly selectB?: string;
   readonly atol?: string;
   readonly rtol?: string;
   readonly ignoreDtype?: boolean;
   readonly brief?: boolean;
-  readonly jobs?: string;
-  readonly buffer?: string;
-  readonly limit?: readonly string[];
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly progress: boolean;
@@ -39,9 +36,7 @@ export async function diffCommand(
       relativeTolerance: parseTolerance(flags.rtol, "--rtol"),
       ignoreDType: flags.ignoreDtype,
       brief: flags.brief,
-      jobs: parseJobs(flags.jobs),
-      bufferBytes: parseBuffer(flags.buffer),
-      limits: parseLimits(flags.limit),
+      ...costsOf(flags),
       signal,
       onProgress,
     }),

@@ -1,3 +1,4 @@
+import type { ContextOptions } from "../core/context.ts";
 import { ConvertError } from "../core/errors.ts";
 import { defaultLimits, type Limits } from "../core/limits.ts";
 import type { NamingPathOptions } from "../node.ts";
@@ -52,8 +53,24 @@ export function parseShardSize(text: string | undefined): number | undefined {
   return text === "none" ? Number.POSITIVE_INFINITY : parseSize(text);
 }
 
+/** The flags that say what a run may cost. */
+export interface CostFlags {
+  readonly jobs?: string;
+  readonly buffer?: string;
+  readonly limit?: readonly string[];
+}
+
+/** `--jobs`, `--buffer` and `--limit`. */
+export function costsOf({
+  jobs,
+  buffer,
+  limit,
+}: CostFlags): Pick<ContextOptions, "jobs" | "bufferBytes" | "limits"> {
+  return { jobs: parseJobs(jobs), bufferBytes: parseBuffer(buffer), limits: parseLimits(limit) };
+}
+
 /** `--jobs`: a small whole number. */
-export function parseJobs(text: string | undefined): number | undefined {
+function parseJobs(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const jobs = Number(text);
   if (Number.isInteger(jobs) && jobs >= 1 && jobs <= 64) return jobs;
@@ -69,7 +86,7 @@ export function parseTolerance(text: string | undefined, option: string): number
 }
 
 /** `--buffer`: a size that keeps memory bounded. */
-export function parseBuffer(text: string | undefined): number | undefined {
+function parseBuffer(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const bytes = parseSize(text);
   if (bytes >= 4096 && bytes <= 2 ** 30) return bytes;

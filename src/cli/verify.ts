@@ -4,14 +4,11 @@ import { verify } from "../node.ts";
 import { type Console, printable } from "./console.ts";
 import { exitCodeOf } from "./exit.ts";
 import { reportNotices } from "./notices.ts";
-import { parseBuffer, parseJobs, parseLimits } from "./options.ts";
+import { type CostFlags, costsOf } from "./options.ts";
 import { withProgressLine } from "./progress.ts";
 
 /** Options as they stand on the command line. */
-export interface VerifyFlags {
-  readonly jobs?: string;
-  readonly buffer?: string;
-  readonly limit?: readonly string[];
+export interface VerifyFlags extends CostFlags {
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly progress: boolean;
@@ -26,9 +23,7 @@ export async function verifyCommand(
 ): Promise<number> {
   const report = await withProgressLine(console, flags, (onProgress) =>
     verify(path, {
-      jobs: parseJobs(flags.jobs),
-      bufferBytes: parseBuffer(flags.buffer),
-      limits: parseLimits(flags.limit),
+      ...costsOf(flags),
       signal,
       onProgress,
     }),
