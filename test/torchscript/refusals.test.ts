@@ -1,41 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { PickleDict, type PickleValue } from "../../src/containers/pickle/values.ts";
+import type { PickleValue } from "../../src/containers/pickle/values.ts";
 import { createContext } from "../../src/core/context.ts";
-import type { ScriptArchive } from "../../src/core/script-archive.ts";
 import { compileScript } from "../../src/torchscript/compile/compile-script.ts";
-
-/** An archive of one module without attributes whose `forward` has this body. */
-function archiveOf(body: string, ranges?: PickleValue): ScriptArchive<PickleValue> {
-  const lines = body.split("\n").map((line) => `    ${line}`);
-  const source = [
-    "class Net(Module):",
-    "  __parameters__ = []",
-    "  def forward(self: __torch__.Net, x: Tensor) -> Tensor:",
-    ...lines,
-    "",
-  ].join("\n");
-  const object: PickleValue = {
-    kind: "call",
-    how: "new",
-    callable: { kind: "global", module: "__torch__", name: "Net" },
-    args: { kind: "tuple", items: [] },
-    kwargs: undefined,
-    state: new PickleDict(),
-    items: undefined,
-    entries: undefined,
-  };
-  return {
-    file: "net.pt",
-    version: 3,
-    object,
-    constants: { kind: "tuple", items: [] },
-    sources: async () => new Map([["code/__torch__.py", source]]),
-    exampleInputs: async () => undefined,
-    sourceRanges: async () => ranges,
-    openTensor: () => undefined,
-  };
-}
+import { archiveOf } from "../support/script-archive.ts";
 
 function compile(body: string, dims: readonly number[] = [2, 3]): Promise<unknown> {
   const positional = [{ kind: "tensor", dtype: "F32", dims } as const];
@@ -136,7 +104,7 @@ describe("the lines of a model's author", () => {
 
   async function messageFor(ranges: PickleValue | undefined): Promise<string> {
     const positional = [{ kind: "tensor", dtype: "F32", dims: [2] } as const];
-    const attempt = compileScript(archiveOf(source, ranges), { positional }, createContext());
+    const attempt = compileScript(archiveOf(source, { ranges }), { positional }, createContext());
     return attempt.then(
       () => "",
       (error: Error) => error.message,

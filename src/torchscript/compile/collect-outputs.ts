@@ -7,6 +7,9 @@ import { scalarType } from "../values/promotion.ts";
 import { read } from "../values/tensor.ts";
 import { describe, isA, type Value } from "../values/value.ts";
 
+/** How many tensors a program may return. */
+const maxOutputs = 65_536;
+
 /**
  * The tensors that a program returns, with their names: `output`, or within a tuple or list `output_0`, `output_1` …,
  * within a dict its keys, within a NamedTuple its fields. None is left out; numbers become 0-d tensors.
@@ -16,10 +19,14 @@ export function collectOutputs(machine: Machine, result: Value): readonly (reado
   const names = new Set<string>();
 
   function addOutput(name: string, operand: Operand): void {
-    let free = name;
+    // An empty name means "left out" to ONNX.
+    const wanted = name === "" ? "output" : name;
+    let free = wanted;
     for (let number = 2; names.has(free) || machine.builder.isTaken(free); number++)
-      free = `${name}_${number}`;
+      free = `${wanted}_${number}`;
     names.add(free);
+    if (names.size > maxOutputs)
+      throw new ConvertError("limit", `the program returns more than ${maxOutputs} tensors`);
     outputs.push([free, requireClear(operand)]);
   }
 

@@ -42,6 +42,31 @@ export async function compileScript(
   request: ScriptRequest,
   context: RunContext,
 ): Promise<CompiledScript> {
+  try {
+    return await compileMethod(archive, request, context);
+  } catch (error) {
+    throw isStackOverflow(error) ? nestsTooDeep(archive, error) : error;
+  }
+}
+
+/** Values of a program may hold themselves; what looks into them then comes to the end of the stack, whatever it is. */
+function isStackOverflow(error: unknown): boolean {
+  return error instanceof Error && /call stack|too much recursion/.test(error.message);
+}
+
+function nestsTooDeep({ file }: ScriptArchive<PickleValue>, cause: unknown): ConvertError {
+  return new ConvertError("limit", "the program, or a value that it makes, nests too deep", {
+    file,
+    hint: "no model needs it; the archive may be made to do harm",
+    cause,
+  });
+}
+
+async function compileMethod(
+  archive: ScriptArchive<PickleValue>,
+  request: ScriptRequest,
+  context: RunContext,
+): Promise<CompiledScript> {
   const { machine, root, report } = await load(archive, request, context);
   const { builder } = machine;
   const method = request.method ?? entryOf(machine, root);

@@ -18,10 +18,11 @@ import {
   symbol,
 } from "../shapes/dimension.ts";
 import { createGuards, type Guards } from "../shapes/guards.ts";
+import { checkShape } from "./check-shape.ts";
 import { encodeConstant } from "./encode-constant.ts";
 import { materializeKnown, type SymbolSource } from "./materialize.ts";
 import { createNames } from "./names.ts";
-import type { Operand, OperandType } from "./operand.ts";
+import { maxKnown, type Operand, type OperandType } from "./operand.ts";
 import { pruneNodes, renameValues } from "./prune.ts";
 
 /** Attributes of a node by name, in the order in which they are written. */
@@ -84,6 +85,9 @@ interface Block {
   readonly sizes: Map<string, Operand>;
 }
 
+/** Elements of all constants that nodes ask for. */
+const maxConstants = 2 ** 25;
+
 /** A graph without nodes, for one version of ONNX's operators. */
 export function createGraphBuilder(opset: number): GraphBuilder {
   const names = createNames();
@@ -94,6 +98,7 @@ export function createGraphBuilder(opset: number): GraphBuilder {
   const symbols = new Map<string, SymbolSource>();
   const main: Block = { nodes: [], sizes: new Map() };
   const blocks: Block[] = [main];
+  let constantElements = 0;
   let modulePath = "";
   let source: (() => string) | undefined;
 
@@ -117,16 +122,28 @@ export function createGraphBuilder(opset: number): GraphBuilder {
     const known = operand.known ?? [];
     if (known.some(isSymbolic) || operand.shape.some(isSymbolic))
       return nameOf(materializeKnown(builder, operand, symbols, current().sizes));
+    if (known.length > maxKnown) return putConstant(operand);
     const key = `${operand.dtype} ${operand.shape.join(",")} ${known.map((item) => (Object.is(item, -0) ? "-0" : item)).join(",")}`;
     const existing = constantNames.get(key);
     if (existing !== undefined) return existing;
-    const name = names.value("/Constant");
+    const name = putConstant(operand);
     constantNames.set(key, name);
-    const value = encodeConstant(
-      operand.dtype,
-      operand.shape as readonly number[],
-      known as readonly number[],
-    );
+    return name;
+  }
+
+  /** Constants stand in the graph itself, which is held in memory. */
+  function countConstants(count: number): void {
+    constantElements += count;
+    if (constantElements > maxConstants)
+      throw new ConvertError("limit", `the graph would hold constants of more than ${maxConstants} numbers`, {
+        hint: "the program makes them while it runs; export the model with smaller ones, or none",
+      });
+  }
+
+  function putConstant({ dtype, shape, known = [] }: Operand): string {
+    countConstants(known.length);
+    const name = names.value("/Constant");
+    const value = encodeConstant(dtype, shape as readonly number[], known as readonly number[]);
     constants.push({
       opType: "Constant",
       domain: "",
@@ -145,6 +162,7 @@ export function createGraphBuilder(opset: number): GraphBuilder {
     node: (opType, operands, result, attributes) =>
       builder.nodes(opType, operands, [result], attributes)[0] as Operand,
     nodes(opType, operands, results, attributes = {}) {
+      for (const { shape } of results) checkShape(shape);
       const inputNames = operands.map((operand) => (operand === undefined ? "" : nameOf(operand)));
       while (inputNames.at(-1) === "") inputNames.pop();
       const stem = `${modulePath}/${opType}`;
@@ -164,6 +182,7 @@ export function createGraphBuilder(opset: number): GraphBuilder {
       return outputs;
     },
     input(name, dtype, shape) {
+      checkShape(shape);
       names.reserve(name);
       inputs.push({ name, dtype, dims: shape.map(dimensionText).map(asExtent) });
       return { kind: "operand", dtype, shape, known: undefined, origin: { kind: "value", name } };
@@ -225,7 +244,7 @@ export function createGraphBuilder(opset: number): GraphBuilder {
         }
       },
       adopt() {
-        current().nodes.push(...block.nodes);
+        for (const node of block.nodes) current().nodes.push(node);
         for (const [key, size] of block.sizes) current().sizes.set(key, size);
       },
       finish(name, blockInputs, outputs) {

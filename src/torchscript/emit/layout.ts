@@ -40,6 +40,7 @@ export function reshape(builder: GraphBuilder, operand: Operand, wanted: Shape):
 /** The shape with its -1 filled in. */
 function resolvedShape(builder: GraphBuilder, operand: Operand, wanted: Shape): Shape {
   const total = elementsOf(operand.shape);
+  const isNegative = wanted.filter((extent) => typeof extent === "number" && extent < 0).length > 1;
   const open = wanted.indexOf(-1);
   const fixed = elementsOf(wanted.filter((_, axis) => axis !== open));
   const shape =
@@ -47,7 +48,7 @@ function resolvedShape(builder: GraphBuilder, operand: Operand, wanted: Shape): 
       ? wanted
       : wanted.map((extent, axis) => (axis === open ? divideDimensions(total, fixed) : extent));
   const isOpenEmpty = open >= 0 && hintOf(fixed) === 0;
-  if (isOpenEmpty || !builder.guards.permits(elementsOf(shape), "==", total))
+  if (isNegative || isOpenEmpty || !builder.guards.permits(elementsOf(shape), "==", total))
     throw new ConvertError(
       "malformed",
       `a tensor of shape ${shapeText(operand.shape)} cannot take the shape ${shapeText(wanted)}`,
@@ -174,6 +175,7 @@ export function slice(
   end: Dimension,
   step = 1,
 ): Operand {
+  if (step < 1) throw new ConvertError("malformed", `a slice takes steps of ${step}`);
   const extent = operand.shape[axis] as Dimension;
   if (start === 0 && step === 1 && isSameDimension(end, extent)) return operand;
   const length = divideDimensions(addDimensions(subtractDimensions(end, start), step - 1), step);

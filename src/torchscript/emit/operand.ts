@@ -1,4 +1,5 @@
 import type { DType } from "../../core/dtype.ts";
+import { ConvertError } from "../../core/errors.ts";
 import type { LazyTensor } from "../../core/tensor.ts";
 import type { Dimension, Shape } from "../shapes/dimension.ts";
 
@@ -31,6 +32,15 @@ export interface OperandType {
 
 /** How many elements are kept at compile time; beyond it, the graph computes them. */
 export const maxKnown = 8192;
+
+/** How many elements a constant may have that is made for an operator: it stands in the graph, not among the weights. */
+const maxTable = 2 ** 22;
+
+/** The elements of a constant, one for each index. Throws kind `unsupported` for more of them than graphs should hold. */
+export function tableOf(count: number, valueAt: (index: number) => number): number[] {
+  if (count <= maxTable) return Array.from({ length: count }, (_, index) => valueAt(index));
+  throw new ConvertError("unsupported", `a constant of ${count} numbers is more than a graph should hold`);
+}
 
 /** A tensor whose elements are known: a number for each element, row-major, bools as 0 and 1. */
 export function constant(dtype: DType, shape: Shape, known: readonly Dimension[]): Operand {

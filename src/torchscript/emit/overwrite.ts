@@ -2,7 +2,7 @@ import type { Dimension } from "../shapes/dimension.ts";
 import { where } from "./arithmetic.ts";
 import type { GraphBuilder } from "./graph-builder.ts";
 import { concat, slice } from "./layout.ts";
-import { constant, integers, type Operand } from "./operand.ts";
+import { constant, integers, type Operand, tableOf } from "./operand.ts";
 
 /** `base` with `value` in the place of the elements `start`, `start + step` … before `end` of an axis. */
 export function overwriteSlice(
@@ -40,7 +40,7 @@ function overwriteSteps(
   const turnOf = (index: number): number => (index - start) / step;
   const isHit = (index: number): boolean =>
     index >= start && Number.isInteger(turnOf(index)) && turnOf(index) < count;
-  const indices = Array.from({ length: extent }, (_, index) => index);
+  const indices = tableOf(extent, (index) => index);
   const from = integers(indices.map((index) => (isHit(index) ? turnOf(index) : 0)));
   const shape = base.shape.map((_, own) => (own === axis ? extent : 1));
   const mask = constant(

@@ -56,7 +56,8 @@ function callWord(machine: Machine, frame: Frame, call: Call, word: string): Val
     case "uninitialized":
       return { kind: "poison" };
     case "isinstance":
-      return isInstance(evaluate(first), second as Expression);
+      if (second === undefined) throw new ConvertError("malformed", "isinstance is called without a type");
+      return isInstance(evaluate(first), second);
     case "getattr":
       return attributeOf(machine, evaluate(first), String(evaluate(second)));
     case "fork":

@@ -4,6 +4,7 @@ import { isSymbolic, multiplyDimensions } from "../shapes/dimension.ts";
 import { dictKey } from "../values/keys.ts";
 import { describe, isA, listOf, tupleOf, type Value } from "../values/value.ts";
 import { attributeOf } from "./attributes.ts";
+import { wrapped } from "./builtins/ints.ts";
 import { evaluateCall } from "./call.ts";
 import type { Machine } from "./machine.ts";
 import { typeName } from "./types.ts";
@@ -40,6 +41,11 @@ export function evaluateExpression(machine: Machine, frame: Frame, expression: E
     case "subscript": {
       const object = evaluateExpression(machine, frame, expression.object);
       const items = expression.items.map((item) => evaluateExpression(machine, frame, item));
+      if (items.length !== (expression.isSlice ? 2 : 1))
+        throw new ConvertError(
+          "malformed",
+          `the code indexes ${describe(object)} with ${items.length} values`,
+        );
       return expression.isSlice ? sliceTuple(object, items) : itemOf(machine, object, items[0] as Value);
     }
     case "call":
@@ -56,7 +62,8 @@ function variable(frame: Frame, id: string): Value {
 }
 
 function negated(value: Value): Value {
-  if (typeof value === "bigint" || typeof value === "number") return -value;
+  if (typeof value === "bigint") return wrapped(-value);
+  if (typeof value === "number") return -value;
   if (isSymbolic(value)) return dimensionValue(multiplyDimensions(value, -1));
   throw new ConvertError("malformed", `the code negates ${describe(value)}`);
 }

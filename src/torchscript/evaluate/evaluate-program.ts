@@ -7,17 +7,21 @@ import type { Arguments, Machine } from "./machine.ts";
 import { runBlock } from "./run-block.ts";
 
 /** How deep calls may nest; modules of real models stay below a hundred. */
-const maxCalls = 400;
+const maxCalls = 200;
 
 /** Steps that an evaluation may take: statements run and operators called. */
-const defaultSteps = 2_000_000;
+const defaultSteps = 1_000_000;
+
+/** Items of lists and characters of strings that an evaluation may make, all together. */
+const maxHeld = 10_000_000;
 
 /** The parts of a machine that are given from outside. */
-export type MachineParts = Omit<Machine, "callFunction" | "callMethod" | "step" | "modules">;
+export type MachineParts = Omit<Machine, "callFunction" | "callMethod" | "step" | "hold" | "modules">;
 
 /** A machine that can run an archive's program. */
 export function createMachine(parts: MachineParts, steps = defaultSteps): Machine {
   let left = steps;
+  let held = 0;
   let depth = 0;
   const modules: string[] = [];
 
@@ -29,6 +33,15 @@ export function createMachine(parts: MachineParts, steps = defaultSteps): Machin
       throw new ConvertError("limit", `the program takes more than ${steps} steps`, {
         hint: "it may loop without end; the graph would hold every turn of its loops",
       });
+    },
+    hold(count) {
+      held += count;
+      if (held <= maxHeld) return;
+      throw new ConvertError(
+        "limit",
+        `the program makes lists and strings of more than ${maxHeld} items and characters`,
+        { hint: "it may grow them without end; export the model without that" },
+      );
     },
     callFunction(callee, args) {
       if (depth >= maxCalls) throw new ConvertError("unsupported", "the program's calls nest too deep");

@@ -27,6 +27,8 @@ export interface Machine {
   callMethod(object: ObjectValue, name: string, args: Arguments): Value;
   /** Counts one step against the budget; throws kind `limit` when it is spent. */
   step(): void;
+  /** Counts items of lists and characters of strings that the program makes; throws kind `limit` when they are too many. */
+  hold(count: number): void;
   /** Told of each operator that is given a tensor of which nothing is known, with what that one came from. */
   watch?: ((operator: string, args: Arguments, subject: string) => void) | undefined;
   /** The modules that are being run, innermost last, by path. */

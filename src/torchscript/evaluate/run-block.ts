@@ -2,7 +2,7 @@ import { ConvertError } from "../../core/errors.ts";
 import { constant, type Operand } from "../emit/operand.ts";
 import type { Expression, Statement } from "../language/syntax.ts";
 import { scalarOfOperand } from "../operators/bind.ts";
-import { isSymbolic } from "../shapes/dimension.ts";
+import { isSymbolic, shapeText } from "../shapes/dimension.ts";
 import { read } from "../values/tensor.ts";
 import { describe, isA, type Value } from "../values/value.ts";
 import { requireClear } from "./call-operator.ts";
@@ -153,6 +153,11 @@ function truthOf(condition: Value): boolean | Operand {
   if (typeof condition === "boolean") return condition;
   if (!isA(condition, "tensor")) throw new ConvertError("malformed", `a condition is ${describe(condition)}`);
   const operand = requireClear(read(condition));
+  if (operand.dtype !== "BOOL" || operand.shape.length > 0)
+    throw new ConvertError(
+      "malformed",
+      `a condition is a tensor of ${operand.dtype} and shape ${shapeText(operand.shape)}`,
+    );
   const known = scalarOfOperand(operand);
   return typeof known === "boolean" ? known : operand;
 }

@@ -1,7 +1,7 @@
 import { ConvertError, isConvertError } from "../../core/errors.ts";
 import type { Draft } from "../emit/graph-builder.ts";
 import type { Operand } from "../emit/operand.ts";
-import type { DictValue, ListValue, Value } from "../values/value.ts";
+import { type DictValue, type ListValue, refillList, type Value } from "../values/value.ts";
 import { answerWhenEmpty } from "./emptiness.ts";
 import type { Frame } from "./evaluate-expression.ts";
 import { createJoiner, type Joiner, type Side } from "./join-values.ts";
@@ -130,7 +130,7 @@ function joinList(joiner: Joiner, list: ListValue, left: readonly Value[], right
       `a list has ${left.length} or ${right.length} items, of which data decide`,
     );
   const items = left.map((item, index) => joiner.join(item, right[index] as Value));
-  list.items.splice(0, list.items.length, ...items);
+  refillList(list, items);
 }
 
 type Entries = ReadonlyMap<unknown, readonly [Value, Value]>;

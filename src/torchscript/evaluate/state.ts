@@ -1,7 +1,15 @@
 import { ConvertError } from "../../core/errors.ts";
 import type { Operand } from "../emit/operand.ts";
 import { read, type Storage, type Tensor } from "../values/tensor.ts";
-import { type DictValue, isA, type ListValue, type ObjectValue, type Value } from "../values/value.ts";
+import {
+  type DictValue,
+  isA,
+  type ListValue,
+  type ObjectValue,
+  refillList,
+  type TupleValue,
+  type Value,
+} from "../values/value.ts";
 import type { Frame } from "./evaluate-expression.ts";
 
 /** What a tensor and its storage hold at a moment. */
@@ -29,6 +37,7 @@ export interface State {
 }
 
 interface Places {
+  readonly tuples: Set<TupleValue>;
   readonly lists: Set<ListValue>;
   readonly dicts: Set<DictValue>;
   readonly objects: Set<ObjectValue>;
@@ -39,6 +48,7 @@ interface Places {
 /** The state that can be reached from a frame. */
 export function captureState(frame: Frame): State {
   const places: Places = {
+    tuples: new Set(),
     lists: new Set(),
     dicts: new Set(),
     objects: new Set(),
@@ -46,7 +56,8 @@ export function captureState(frame: Frame): State {
     storages: new Set(),
   };
   const open: Value[] = [...frame.variables.values()];
-  for (let value = open.pop(); value !== undefined; value = open.pop()) open.push(...visit(places, value));
+  for (let value = open.pop(); value !== undefined; value = open.pop())
+    for (const inner of visit(places, value)) open.push(inner);
   return stateOf(frame, places);
 }
 
@@ -54,6 +65,7 @@ export function captureState(frame: Frame): State {
 export function sameState(frame: Frame, earlier: State): State {
   const { lists, dicts, objects, tensors, storages } = earlier;
   return stateOf(frame, {
+    tuples: new Set(),
     lists: new Set(lists.keys()),
     dicts: new Set(dicts.keys()),
     objects: new Set(objects.keys()),
@@ -79,7 +91,7 @@ function stateOf(frame: Frame, places: Places): State {
 function visit(places: Places, value: Value): readonly Value[] {
   if (isA(value, "list") && value.stacked !== undefined) return [];
   if (isA(value, "list")) return isNew(places.lists, value) ? value.items : [];
-  if (isA(value, "tuple")) return value.items;
+  if (isA(value, "tuple")) return isNew(places.tuples, value) ? value.items : [];
   if (isA(value, "function")) return [...(value.captured?.values() ?? [])];
   if (isA(value, "dict"))
     return isNew(places.dicts, value) ? [...value.entries.values()].map((entry) => entry[1]) : [];
@@ -103,7 +115,7 @@ function isNew<T>(set: Set<T>, item: T): boolean {
 /** Puts everything back to an earlier state. */
 export function restoreState(frame: Frame, state: State): void {
   refill(frame.variables, state.variables);
-  for (const [list, items] of state.lists) list.items.splice(0, list.items.length, ...items);
+  for (const [list, items] of state.lists) refillList(list, items);
   for (const [dict, entries] of state.dicts) refill(dict.entries, entries);
   for (const [object, attributes] of state.objects) refill(object.attributes, attributes);
   for (const [tensor, { held, version }] of state.tensors) Object.assign(tensor, { held, version });

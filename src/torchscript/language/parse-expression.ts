@@ -48,7 +48,8 @@ function parseAtom(cursor: TokenCursor): Expression {
 }
 
 function literalOf(kind: string, text: string): Literal["value"] | undefined {
-  if (kind === "int") return BigInt(text);
+  // The longest that 64 bits hold; BigInt takes its time for long ones.
+  if (kind === "int") return text.length <= 19 ? BigInt(text) : undefined;
   if (kind === "float") return Number(text);
   return kind === "string" ? text : undefined;
 }

@@ -104,6 +104,8 @@ function projected(
   third: number,
   { heads, inWeight, inBias }: PackedAttention,
 ): Operand {
+  if (x.shape.length !== 3)
+    throw new ConvertError("malformed", `attention is given a tensor of shape ${shapeText(x.shape)}`);
   const [batch, length, width] = x.shape as readonly [Dimension, Dimension, Dimension];
   const start = multiplyDimensions(width, third);
   const end = multiplyDimensions(width, third + 1);

@@ -1,4 +1,5 @@
 import type { DType } from "../../core/dtype.ts";
+import { ConvertError } from "../../core/errors.ts";
 import { knownNumbers, type Operand } from "../emit/operand.ts";
 import { isFloat } from "../emit/types.ts";
 import { isSymbolic } from "../shapes/dimension.ts";
@@ -44,6 +45,9 @@ export function bindArguments(
   if (used < positional.length + named.size) return { fits: false, reason: "an argument is given twice" };
   return { fits: true, args };
 }
+
+/** How many tensors or numbers an operator may be given in a list. */
+const maxItems = 65_536;
 
 const mismatch = Symbol("mismatch");
 
@@ -95,6 +99,11 @@ function convertList(item: ArgumentType, count: string, value: Value): unknown {
     const single = count === "" ? mismatch : convert(item, value);
     return single === mismatch ? mismatch : new Array(Number(count)).fill(single);
   }
+  if (value.items.length > maxItems)
+    throw new ConvertError(
+      "unsupported",
+      `a list of ${value.items.length} items is more than an operator takes`,
+    );
   const optional = item.endsWith("?");
   const items = value.items.map((own) =>
     optional && own === null

@@ -11,6 +11,7 @@ import {
   largerOf,
   multiplyDimensions,
   type Shape,
+  shapeText,
   staticShape,
   subtractDimensions,
 } from "../shapes/dimension.ts";
@@ -19,6 +20,8 @@ import { type OperatorRule, rule } from "./rule.ts";
 
 /** A tensor of one value throughout; where the shape is known and small, its elements are known too. */
 function filled(builder: GraphBuilder, shape: Shape, value: Operand): Operand {
+  if (shape.some((extent) => typeof extent === "number" && extent < 0))
+    throw new ConvertError("malformed", `a tensor is made of the shape ${shapeText(shape)}`);
   const extents = staticShape(shape);
   const count = extents?.reduce((product, extent) => product * extent, 1);
   const known = value.known?.[0];

@@ -38,12 +38,20 @@ function stacked(builder: GraphBuilder, tensors: readonly Operand[], dim: number
   );
 }
 
+/** How many parts an operator may cut a tensor into: each is a value of the graph. */
+const maxParts = 65_536;
+
+function partList(count: number, extent: Dimension): readonly Dimension[] {
+  if (count <= maxParts) return new Array<Dimension>(count).fill(extent);
+  throw new ConvertError("unsupported", `a tensor is cut into ${count} parts`);
+}
+
 /** Extents of parts of `size` along an axis; the last one has what is left. */
 function partsOf(builder: GraphBuilder, x: Operand, axis: number, size: number): readonly Dimension[] {
   const extent = builder.guards.settle(x.shape[axis] as Dimension, "an extent that is split");
   if (extent === 0) return [0];
   if (size <= 0) throw new ConvertError("malformed", `a tensor is split into parts of ${size}`);
-  const parts = new Array<Dimension>(Math.floor(extent / size)).fill(size);
+  const parts = partList(Math.floor(extent / size), size);
   return extent % size === 0 ? parts : [...parts, extent % size];
 }
 
@@ -52,7 +60,7 @@ function chunksOf(builder: GraphBuilder, x: Operand, axis: number, chunks: numbe
   const extent = x.shape[axis] as Dimension;
   const even = divideDimensions(extent, chunks);
   if (typeof extent !== "number" && builder.guards.decide(multiplyDimensions(even, chunks), "==", extent))
-    return new Array(chunks).fill(even);
+    return partList(chunks, even);
   return partsOf(
     builder,
     x,

@@ -3,7 +3,7 @@ import { add, divide, multiply, number, subtract, unary } from "../emit/arithmet
 import { floatAttribute, intAttribute } from "../emit/attributes.ts";
 import type { GraphBuilder } from "../emit/graph-builder.ts";
 import { reshape } from "../emit/layout.ts";
-import { constant, type Operand } from "../emit/operand.ts";
+import { constant, type Operand, tableOf } from "../emit/operand.ts";
 import { reduce } from "../emit/reduce.ts";
 import { type Dimension, shapeText } from "../shapes/dimension.ts";
 import { type OperatorRule, type RuleContext, rule } from "./rule.ts";
@@ -19,7 +19,11 @@ function filled(builder: GraphBuilder, x: Operand, value: number): Operand {
     x.shape[1] as Dimension,
     "the number of channels of a normalization",
   );
-  return constant(x.dtype, [channels], new Array(channels).fill(value));
+  return constant(
+    x.dtype,
+    [channels],
+    tableOf(channels, () => value),
+  );
 }
 
 /** By the statistics of the batch at hand. */
@@ -102,7 +106,10 @@ function ones(builder: GraphBuilder, x: Operand, shape: readonly Dimension[]): O
   return constant(
     x.dtype,
     extents,
-    new Array(extents.reduce((product, extent) => product * extent, 1)).fill(1),
+    tableOf(
+      extents.reduce((product, extent) => product * extent, 1),
+      () => 1,
+    ),
   );
 }
 
@@ -117,8 +124,16 @@ function groupNorm(
 ): Operand {
   const [batch] = x.shape;
   const grouped = reshape(builder, x, [batch as Dimension, groups, -1]);
-  const scale = constant(x.dtype, [groups], new Array(groups).fill(1));
-  const shift = constant(x.dtype, [groups], new Array(groups).fill(0));
+  const scale = constant(
+    x.dtype,
+    [groups],
+    tableOf(groups, () => 1),
+  );
+  const shift = constant(
+    x.dtype,
+    [groups],
+    tableOf(groups, () => 0),
+  );
   const normal = builder.node("InstanceNormalization", [grouped, scale, shift], grouped, {
     epsilon: floatAttribute(epsilon),
   });

@@ -15,7 +15,7 @@ import {
 import { intAttribute } from "../emit/attributes.ts";
 import type { GraphBuilder } from "../emit/graph-builder.ts";
 import { axisOf, unsqueeze } from "../emit/layout.ts";
-import { integers, type Operand } from "../emit/operand.ts";
+import { integers, type Operand, tableOf } from "../emit/operand.ts";
 import { reduce } from "../emit/reduce.ts";
 import { isFloat } from "../emit/types.ts";
 import { asFloat, promoted, promotedType, type TensorOrScalar } from "../values/promotion.ts";
@@ -209,7 +209,7 @@ const selections: readonly OperatorRule[] = [
     if (num_classes < 1)
       throw new ConvertError("unsupported", "one_hot without a number of classes, which data would tell");
     if (self.dtype !== "I64") throw new ConvertError("malformed", `one_hot of ${self.dtype}`);
-    const classes = integers(Array.from({ length: num_classes }, (_, index) => index));
+    const classes = integers(tableOf(num_classes, (index) => index));
     const rows = unsqueeze(builder, self, [self.shape.length]);
     return cast(builder, binary(builder, "Equal", rows, classes), "I64");
   }),

@@ -3,7 +3,7 @@ import { binary, cast, number, subtract, where } from "../emit/arithmetic.ts";
 import { intAttribute } from "../emit/attributes.ts";
 import type { GraphBuilder } from "../emit/graph-builder.ts";
 import { expand, gather, reshape, slice, swapAxes, unsqueeze } from "../emit/layout.ts";
-import { constant, integers, knownNumbers, type Operand } from "../emit/operand.ts";
+import { constant, integers, knownNumbers, type Operand, tableOf } from "../emit/operand.ts";
 import { reduce } from "../emit/reduce.ts";
 import {
   type Dimension,
@@ -130,7 +130,7 @@ function checkKnown(builder: GraphBuilder, lengths: Operand, time: Dimension): v
 
 /** 0, 1, 2 … before `count`. */
 function steps(builder: GraphBuilder, count: Dimension): Operand {
-  if (typeof count === "number") return integers(Array.from({ length: count }, (_, index) => index));
+  if (typeof count === "number") return integers(tableOf(count, (index) => index));
   const bounds = [0, count, 1].map((bound) => constant("I64", [], [bound]));
   return builder.node("Range", bounds, { dtype: "I64", shape: [count] });
 }

@@ -4,7 +4,7 @@ import { intAttribute, intsAttribute } from "../emit/attributes.ts";
 import type { Attributes, GraphBuilder } from "../emit/graph-builder.ts";
 import { transpose } from "../emit/layout.ts";
 import { matmul } from "../emit/linear.ts";
-import { constant, integers, type Operand } from "../emit/operand.ts";
+import { constant, integers, type Operand, tableOf } from "../emit/operand.ts";
 import { reduce } from "../emit/reduce.ts";
 import { addDimensions, type Dimension, shapeText } from "../shapes/dimension.ts";
 import { type OperatorRule, type RuleContext, rule } from "./rule.ts";
@@ -141,7 +141,7 @@ function meanAlong(builder: GraphBuilder, operand: Operand, axis: number, size: 
 
 /** Column `cell` averages the elements from `⌊cell * extent / size⌋` up to `⌈(cell + 1) * extent / size⌉`. */
 function averagingMatrix(extent: number, size: number): readonly number[] {
-  const matrix: number[] = new Array(extent * size).fill(0);
+  const matrix: number[] = tableOf(extent * size, () => 0);
   for (let cell = 0; cell < size; cell++) {
     const start = Math.floor((cell * extent) / size);
     const end = Math.ceil(((cell + 1) * extent) / size);

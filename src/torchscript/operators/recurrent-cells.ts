@@ -88,7 +88,9 @@ export function checkCell(
   const { decide } = builder.guards;
   const width = weights.hidden.shape[1] as Dimension;
   const rows = weights.hidden.shape[0] as number;
+  const isMatrix = [x, hidden, weights.input, weights.hidden].every(({ shape }) => shape.length >= 2);
   const fits =
+    isMatrix &&
     decide(x.shape.at(-1) as Dimension, "==", weights.input.shape[1] as Dimension) &&
     decide(hidden.shape.at(-1) as Dimension, "==", width) &&
     decide(x.shape.at(-2) as Dimension, "==", hidden.shape.at(-2) as Dimension) &&

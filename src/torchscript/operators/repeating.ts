@@ -1,7 +1,7 @@
 import { ConvertError } from "../../core/errors.ts";
 import type { GraphBuilder } from "../emit/graph-builder.ts";
 import { axisOf, concat, expand, gather, reshape, slice, transpose, unsqueeze } from "../emit/layout.ts";
-import { constant, integers, knownNumbers, maxKnown, type Operand } from "../emit/operand.ts";
+import { constant, integers, knownNumbers, maxKnown, type Operand, tableOf } from "../emit/operand.ts";
 import {
   addDimensions,
   type Dimension,
@@ -36,7 +36,7 @@ function tiledKnown(builder: GraphBuilder, x: Operand, shape: Shape): Operand | 
   if (x.known === undefined || own === undefined || wanted === undefined) return undefined;
   if (wanted.reduce((product, extent) => product * extent, 1) > maxKnown) return undefined;
   return own.reduce<Operand>((whole, extent, axis) => {
-    const picks = Array.from({ length: wanted[axis] as number }, (_, index) => index % extent);
+    const picks = tableOf(wanted[axis] as number, (index) => index % extent);
     return gather(builder, whole, integers(picks), axis);
   }, x);
 }
@@ -114,7 +114,7 @@ function flipped(builder: GraphBuilder, x: Operand, dims: readonly number[]): Op
   if (x.known !== undefined && extents.every((extent) => typeof extent === "number"))
     return axes.reduce<Operand>((whole, axis, index) => {
       const last = (extents[index] as number) - 1;
-      return gather(builder, whole, integers(Array.from({ length: last + 1 }, (_, at) => last - at)), axis);
+      return gather(builder, whole, integers(tableOf(last + 1, (at) => last - at)), axis);
     }, x);
   const each = (value: number): Operand => integers(axes.map(() => value));
   const bounds = [each(-1), each(Number.MIN_SAFE_INTEGER), integers(axes), each(-1)];

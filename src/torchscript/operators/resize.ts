@@ -2,7 +2,7 @@ import { ConvertError } from "../../core/errors.ts";
 import { floatAttribute, intAttribute, stringAttribute } from "../emit/attributes.ts";
 import type { Attributes, GraphBuilder } from "../emit/graph-builder.ts";
 import { gather } from "../emit/layout.ts";
-import { constant, integers, type Operand } from "../emit/operand.ts";
+import { constant, integers, type Operand, tableOf } from "../emit/operand.ts";
 import {
   type Dimension,
   hintOf,
@@ -39,8 +39,14 @@ function targetOf(
   };
 }
 
+function checkSizes(sizes: readonly Dimension[]): void {
+  if (sizes.some((size) => typeof size === "number" && size < 1))
+    throw new ConvertError("malformed", `a tensor is resized to ${shapeText(sizes)}`);
+}
+
 /** Each element of the result is the one of the operand that torch takes, axis by axis. */
 function nearest(builder: GraphBuilder, x: Operand, target: Target, isExact: boolean): Operand {
+  checkSizes(target.sizes);
   let result = x;
   const pending: number[] = [];
   for (const [index, size] of target.sizes.entries()) {
@@ -100,9 +106,7 @@ function picked(
   const to = builder.guards.settle(size, "a size to resize to");
   const step = Math.fround(scale === undefined || scale <= 0 ? from / to : 1 / scale);
   const shift = isExact ? 0.5 : 0;
-  const indices = Array.from({ length: to }, (_, index) =>
-    Math.min(Math.floor(Math.fround((index + shift) * step)), from - 1),
-  );
+  const indices = tableOf(to, (index) => Math.min(Math.floor(Math.fround((index + shift) * step)), from - 1));
   return gather(builder, x, integers(indices), axis);
 }
 
@@ -113,6 +117,7 @@ function interpolated(
   alignsCorners: boolean,
   attributes: Attributes,
 ): Operand {
+  checkSizes(target.sizes);
   const [batch, channels] = x.shape as readonly [Dimension, Dimension];
   const shape = [batch, channels, ...target.sizes];
   const mode = alignsCorners ? "align_corners" : "half_pixel";

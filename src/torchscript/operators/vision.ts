@@ -3,7 +3,7 @@ import { cast } from "../emit/arithmetic.ts";
 import { floatAttribute, intAttribute, intsAttribute, stringAttribute } from "../emit/attributes.ts";
 import type { GraphBuilder } from "../emit/graph-builder.ts";
 import { gather, reshape, slice, unsqueeze } from "../emit/layout.ts";
-import { constant, integers, type Operand, scalar } from "../emit/operand.ts";
+import { constant, integers, type Operand, scalar, tableOf } from "../emit/operand.ts";
 import { type Dimension, divideDimensions, shapeText } from "../shapes/dimension.ts";
 import { withDataExtent } from "./data-selection.ts";
 import { type OperatorRule, type RuleContext, rule } from "./rule.ts";
@@ -85,7 +85,7 @@ function cellByChannel(builder: GraphBuilder, pooled: Operand, { height, width }
   const [count, channels] = pooled.shape as [Dimension, Dimension];
   const fewer = divideDimensions(channels, cells);
   const flat = reshape(builder, pooled, [count, fewer, cells * cells]);
-  const own = integers(Array.from({ length: cells }, (_, cell) => cell * cells + cell));
+  const own = integers(tableOf(cells, (cell) => cell * cells + cell));
   return reshape(builder, gather(builder, flat, own, 2), [count, fewer, height, width]);
 }
 

@@ -13,7 +13,7 @@ export function perAxis(values: readonly number[], count: number, what: string):
   throw new ConvertError("malformed", `${what} has ${values.length} numbers for ${count} dimensions`);
 }
 
-/** How many windows fit: `⌊(extent + pads - reach) / stride⌋ + 1`, where a window reaches over `dilation * (kernel - 1) + 1`. */
+/** How many windows fit: `⌊(extent + pads - reach) / stride⌋ + 1`, where a window reaches over `dilation * (kernel - 1) + 1`. Throws kind `malformed` for windows that there are not. */
 export function windowCount(
   extent: Dimension,
   pads: number,
@@ -21,6 +21,11 @@ export function windowCount(
   stride: number,
   dilation: number,
 ): Dimension {
+  if (kernel < 1 || stride < 1 || dilation < 1 || pads < 0)
+    throw new ConvertError(
+      "malformed",
+      `windows of ${kernel} elements, ${dilation} apart, in steps of ${stride} with ${pads} of padding`,
+    );
   const free = addDimensions(extent, pads - (dilation * (kernel - 1) + 1));
   return addDimensions(divideDimensions(free, stride), 1);
 }

@@ -180,9 +180,13 @@ export function staticShape(shape: Shape): readonly number[] | undefined {
   return shape.every((extent) => typeof extent === "number") ? (shape as readonly number[]) : undefined;
 }
 
+/** How many extents of a shape are shown to people. */
+const maxShown = 64;
+
 /** A shape for people: `[N, 3, 2*H]`. */
 export function shapeText(shape: Shape): string {
-  return `[${shape.map(dimensionText).join(", ")}]`;
+  const texts = shape.slice(0, maxShown).map(dimensionText);
+  return `[${texts.join(", ")}${shape.length > maxShown ? ", …" : ""}]`;
 }
 
 /** A dimension for people: `2*N + 1`. */

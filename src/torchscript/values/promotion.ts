@@ -1,8 +1,9 @@
 import type { DType } from "../../core/dtype.ts";
+import { ConvertError } from "../../core/errors.ts";
 import { cast, number } from "../emit/arithmetic.ts";
 import type { GraphBuilder } from "../emit/graph-builder.ts";
 import { constant, type Operand } from "../emit/operand.ts";
-import { type Category, categories, categoryOf } from "../emit/types.ts";
+import { type Category, categories, categoryOf, isFloat } from "../emit/types.ts";
 import { isSymbolic, type SymbolicDimension } from "../shapes/dimension.ts";
 
 /** A Python number given to an operator. */
@@ -76,7 +77,20 @@ function wider(left: DType, right: DType): DType {
 export function asOperand(builder: GraphBuilder, value: TensorOrScalar, dtype: DType): Operand {
   if (isOperand(value)) return cast(builder, value, dtype);
   if (isSymbolic(value)) return cast(builder, constant("I64", [], [value]), dtype);
+  if (typeof value === "bigint" && !isFloat(dtype)) requireExact(value);
   return number(dtype, Number(value));
+}
+
+/** Ints are computed with as doubles here; the ends of 64 bits, which stand for no bound at all, are known as such. */
+function requireExact(value: bigint): void {
+  const isEnd = value === 2n ** 63n - 1n || value === -(2n ** 63n);
+  if (!isEnd && !Number.isSafeInteger(Number(value)))
+    throw new ConvertError("unsupported", `the int ${textOfInt(value)}, which has more than 53 bits`);
+}
+
+function textOfInt(value: bigint): string {
+  const text = String(value);
+  return text.length > 20 ? `of ${text.length} digits` : text;
 }
 
 /** All arguments in the dtype that torch promotes them to. */

@@ -91,6 +91,12 @@ export function listOf(items: Value[]): ListValue {
   return { kind: "list", items };
 }
 
+/** Gives a list other items, which may be many. */
+export function refillList({ items }: ListValue, others: readonly Value[]): void {
+  items.splice(0);
+  for (const other of others) items.push(other);
+}
+
 /** A tuple of these items. */
 export function tupleOf(items: readonly Value[]): TupleValue {
   return { kind: "tuple", items };

@@ -6,17 +6,19 @@ import {
   isA,
   type ListValue,
   listOf,
+  refillList,
   tupleOf,
   type Value,
 } from "../../values/value.ts";
 import { itemOf } from "../evaluate-expression.ts";
+import type { Machine } from "../machine.ts";
 import { type Builtin, unfit } from "./builtin.ts";
 import { isEqual } from "./equality.ts";
 
 /** A method of lists; other first arguments are left to others. */
 function ofList(
   name: string,
-  run: (list: ListValue, args: readonly Value[], machine: Parameters<Builtin>[1]) => Value,
+  run: (list: ListValue, args: readonly Value[], machine: Machine) => Value,
 ): readonly [string, Builtin] {
   return [name, ([list, ...rest], machine) => (isA(list, "list") ? run(list, rest, machine) : undefined)];
 }
@@ -37,7 +39,7 @@ function position(list: ListValue, index: Value | undefined): number {
   return at;
 }
 
-function sliceList(list: ListValue, [start, end, step]: readonly Value[]): Value {
+function sliceList(list: ListValue, [start, end, step]: readonly Value[], { hold }: Machine): Value {
   const size = list.items.length;
   const bound = (value: Value | undefined, absent: number): number => {
     if (value === null || value === undefined) return absent;
@@ -48,8 +50,21 @@ function sliceList(list: ListValue, [start, end, step]: readonly Value[]): Value
   const stride = step === undefined || step === null ? 1 : Number(step);
   if (!Number.isInteger(stride) || stride < 1) return unfit("slice", [step ?? null]);
   const picked: Value[] = [];
+  hold(size);
   for (let at = bound(start, 0); at < bound(end, size); at += stride) picked.push(list.items[at] as Value);
   return listOf(picked);
+}
+
+/** Appends items one by one: a spread of many is no call that JavaScript could make. */
+function appendAll(list: ListValue, items: readonly Value[], { hold }: Machine): void {
+  hold(items.length);
+  const { length } = items;
+  for (let index = 0; index < length; index++) list.items.push(items[index] as Value);
+}
+
+function copied(list: ListValue, _: readonly Value[], { hold }: Machine): Value {
+  hold(list.items.length);
+  return listOf([...list.items]);
 }
 
 function sorted(list: ListValue, isReverse: boolean): Value[] {
@@ -67,7 +82,7 @@ function sorted(list: ListValue, isReverse: boolean): Value[] {
 function contains(
   container: Value | undefined,
   item: Value | undefined,
-  machine: Parameters<Builtin>[1],
+  machine: Machine,
 ): Value | undefined {
   if (isA(container, "dict")) return container.entries.has(dictKey(item as Value));
   if (isA(container, "list")) return container.items.some((own) => isEqual(own, item as Value, machine));
@@ -77,16 +92,19 @@ function contains(
 }
 
 const lists: readonly (readonly [string, Builtin])[] = [
-  ofList("append", (list, [item]) => {
+  ofList("append", (list, [item], { hold }) => {
+    hold(1);
     list.items.push(item as Value);
     return list;
   }),
-  ofList("extend", (list, [other]) => {
+  ofList("extend", (list, [other], machine) => {
     if (!isA(other, "list") && !isA(other, "tuple")) return unfit("extend", [other ?? null]);
-    list.items.push(...other.items);
+    appendAll(list, other.items, machine);
     return null;
   }),
-  ofList("insert", (list, [index, item]) => {
+  ofList("insert", (list, [index, item], { hold }) => {
+    if (typeof index !== "bigint") return unfit("insert", [index ?? null]);
+    hold(1);
     list.items.splice(Number(index), 0, item as Value);
     return null;
   }),
@@ -118,12 +136,15 @@ const lists: readonly (readonly [string, Builtin])[] = [
   ofList("count", (list, [item], machine) =>
     BigInt(list.items.filter((own) => isEqual(own, item as Value, machine)).length),
   ),
-  ofList("copy", (list) => listOf([...list.items])),
-  ofList("list", (list) => listOf([...list.items])),
+  ofList("copy", copied),
+  ofList("list", copied),
   ofList("slice", sliceList),
-  ofList("sorted", (list) => listOf(sorted(list, false))),
+  ofList("sorted", (list, _, { hold }) => {
+    hold(list.items.length);
+    return listOf(sorted(list, false));
+  }),
   ofList("sort", (list, [isReverse]) => {
-    list.items.splice(0, list.items.length, ...sorted(list, isReverse === true));
+    refillList(list, sorted(list, isReverse === true));
     return null;
   }),
   ofList("_set_item", (list, [index, item]) => {
@@ -134,17 +155,20 @@ const lists: readonly (readonly [string, Builtin])[] = [
     list.items.splice(position(list, index), 1);
     return null;
   }),
-  ofList("mul", (list, [count]) => {
-    if (typeof count !== "bigint" || count > 1_000_000n) return unfit("mul", [list, count ?? null]);
-    return listOf(Array.from({ length: Math.max(0, Number(count)) }, () => list.items).flat());
+  ofList("mul", (list, [count], { hold }) => {
+    if (typeof count !== "bigint") return unfit("mul", [list, count ?? null]);
+    const times = Math.max(0, Number(count));
+    hold(times * Math.max(1, list.items.length));
+    return listOf(Array.from({ length: times }, () => list.items).flat());
   }),
-  ofList("add", (list, [other]) => {
+  ofList("add", (list, [other], { hold }) => {
     if (!isA(other, "list")) return unfit("add", [list, other ?? null]);
+    hold(list.items.length + other.items.length);
     return listOf([...list.items, ...other.items]);
   }),
-  ofList("add_", (list, [other]) => {
+  ofList("add_", (list, [other], machine) => {
     if (!isA(other, "list")) return unfit("add", [list, other ?? null]);
-    list.items.push(...other.items);
+    appendAll(list, other.items, machine);
     return list;
   }),
 ];
@@ -168,6 +192,7 @@ const dicts: readonly (readonly [string, Builtin])[] = [
     return null;
   }),
   ofDict("pop", (dict, [key, otherwise]) => {
+    if (key === undefined) return unfit("pop", []);
     const known = dict.entries.get(dictKey(key as Value));
     dict.entries.delete(dictKey(key as Value));
     if (known === undefined && otherwise === undefined)

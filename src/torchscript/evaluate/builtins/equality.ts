@@ -4,12 +4,14 @@ import type { Machine } from "../machine.ts";
 
 /** Python's `==` on values that are no tensors; sizes are compared by their example, which is recorded. */
 export function isEqual(left: Value, right: Value, machine: Machine): boolean {
+  machine.step();
   if (isSymbolic(left) || isSymbolic(right)) return isEqualSize(left, right, machine);
   if (isA(left, "list") && isA(right, "list")) return isEqualItems(left.items, right.items, machine);
   if (isA(left, "tuple") && isA(right, "tuple")) return isEqualItems(left.items, right.items, machine);
   if (isA(left, "device") && isA(right, "device")) return left.name === right.name;
   if (isA(left, "enum") && isA(right, "enum"))
     return left.className === right.className && left.name === right.name;
+  if (typeof left === "bigint" && typeof right === "bigint") return left === right;
   if (isNumeric(left) && isNumeric(right)) return Number(left) === Number(right);
   return left === right;
 }

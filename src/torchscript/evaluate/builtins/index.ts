@@ -17,14 +17,14 @@ const languageBuiltins: readonly (readonly [string, Builtin])[] = [
   ["__isnot__", ([left, right], machine) => !isSame(left as Value, right as Value, machine)],
   [
     "RaiseException",
-    ([message]) => {
-      throw programError(textOf(message ?? null));
+    ([message], machine) => {
+      throw programError(textOf(machine, message ?? null));
     },
   ],
   [
     "warn",
     ([message], machine) => {
-      machine.report.warn(textOf(message ?? null));
+      machine.report.warn(textOf(machine, message ?? null));
       return null;
     },
   ],
@@ -99,6 +99,15 @@ function extremeOf(list: Value | undefined, wins: (a: number, b: number) => bool
   return list.items.reduce((best, item) => (wins(item as number, best as number) ? item : best));
 }
 
+/** How many arguments words take at least that take more or less than one. */
+const leastArguments: ReadonlyMap<string, number> = new Map(
+  Object.entries({
+    0: "is_grad_enabled is_autocast_enabled is_autocast_cpu_enabled is_scripting is_tracing _profiler_enabled get_default_dtype print Print warn RaiseException dict set_grad_enabled",
+    2: "append extend remove index count Delete get __contains__ __getitem__ update __is__ __isnot__ mul join startswith endswith find",
+    3: "insert _set_item setdefault __range_length __derive_index replace",
+  }).flatMap(([least, words]) => words.split(" ").map((word): [string, number] => [word, Number(least)])),
+);
+
 function byName(pairs: readonly (readonly [string, Builtin])[]): ReadonlyMap<string, Builtin> {
   const all = new Map<string, readonly Builtin[]>();
   for (const [name, builtin] of pairs) all.set(name, [...(all.get(name) ?? []), builtin]);
@@ -106,6 +115,7 @@ function byName(pairs: readonly (readonly [string, Builtin])[]): ReadonlyMap<str
     [...all].map(([name, candidates]) => [
       name,
       (args, machine, named) => {
+        if (args.length < (leastArguments.get(name) ?? 1)) return undefined;
         for (const candidate of candidates) {
           const value = candidate(args, machine, named);
           if (value !== undefined) return value;

@@ -21,6 +21,7 @@ import { dimensionValue } from "../evaluate-expression.ts";
 import type { Machine } from "../machine.ts";
 import { type Builtin, unfit } from "./builtin.ts";
 import { isEqual } from "./equality.ts";
+import { floorDivide, modulo, power, shift, wrapped } from "./ints.ts";
 
 type Int = bigint | Dimension;
 
@@ -60,27 +61,10 @@ function asDimension(value: Int): Dimension {
   return typeof value === "bigint" ? Number(value) : value;
 }
 
-function floorDivide(left: bigint, right: bigint): bigint {
-  if (right === 0n) throw new ConvertError("unsupported", "the program divides by zero");
-  const quotient = left / right;
-  return quotient * right !== left && left < 0n !== right < 0n ? quotient - 1n : quotient;
-}
-
-function modulo(left: number, right: number): number {
-  return left - Math.floor(left / right) * right;
-}
-
-function power(left: bigint, right: bigint): Value {
-  if (right < 0n) return Number(left) ** Number(right);
-  if (right > 64n && left !== 0n && left !== 1n && left !== -1n)
-    throw new ConvertError("unsupported", "the program raises an int beyond 64 bits");
-  return left ** right;
-}
-
 const operators: readonly (readonly [string, Builtin])[] = [
-  arithmetic("add", { ints: (a, b) => a + b, sizes: addDimensions, floats: (a, b) => a + b }),
-  arithmetic("sub", { ints: (a, b) => a - b, sizes: subtractDimensions, floats: (a, b) => a - b }),
-  arithmetic("mul", { ints: (a, b) => a * b, sizes: multiplyDimensions, floats: (a, b) => a * b }),
+  arithmetic("add", { ints: (a, b) => wrapped(a + b), sizes: addDimensions, floats: (a, b) => a + b }),
+  arithmetic("sub", { ints: (a, b) => wrapped(a - b), sizes: subtractDimensions, floats: (a, b) => a - b }),
+  arithmetic("mul", { ints: (a, b) => wrapped(a * b), sizes: multiplyDimensions, floats: (a, b) => a * b }),
   arithmetic("div", { ints: (a, b) => Number(a) / Number(b), floats: (a, b) => a / b }),
   arithmetic("floordiv", { ints: floorDivide, sizes: divideDimensions, floats: (a, b) => Math.floor(a / b) }),
   arithmetic("floor_divide", {
@@ -89,7 +73,7 @@ const operators: readonly (readonly [string, Builtin])[] = [
     floats: (a, b) => Math.floor(a / b),
   }),
   arithmetic("remainder", {
-    ints: (a, b) => a - floorDivide(a, b) * b,
+    ints: (a, b) => wrapped(a - floorDivide(a, b) * b),
     sizes: remainderOfDimensions,
     floats: modulo,
   }),
@@ -97,8 +81,8 @@ const operators: readonly (readonly [string, Builtin])[] = [
   arithmetic("fmod", { ints: (a, b) => Number(a % b), floats: (a, b) => a % b }),
   arithmetic("max", { ints: (a, b) => (a > b ? a : b), sizes: largerOf, floats: Math.max }),
   arithmetic("min", { ints: (a, b) => (a < b ? a : b), sizes: smallerOf, floats: Math.min }),
-  arithmetic("__lshift__", { ints: (a, b) => a << b, floats: () => Number.NaN }),
-  arithmetic("__rshift__", { ints: (a, b) => a >> b, floats: () => Number.NaN }),
+  arithmetic("__lshift__", { ints: shift, floats: () => Number.NaN }),
+  arithmetic("__rshift__", { ints: (a, b) => shift(a, -b), floats: () => Number.NaN }),
 ];
 
 type Comparison = "==" | "!=" | "<" | "<=" | ">" | ">=";
@@ -182,6 +166,11 @@ function functionOf(
   ];
 }
 
+function wholeOf(value: number): bigint {
+  if (Number.isFinite(value)) return BigInt(value);
+  throw new ConvertError("malformed", `the program makes an int of ${value}`);
+}
+
 function roundEven(value: number): number {
   const floor = Math.floor(value);
   if (value - floor !== 0.5) return Math.round(value);
@@ -192,17 +181,17 @@ const functions: readonly (readonly [string, Builtin])[] = [
   functionOf(
     "neg",
     (value) => -value,
-    (value) => -value,
+    (value) => wrapped(-value),
   ),
   functionOf("abs", Math.abs, (value) => (value < 0n ? -value : value)),
   functionOf(
     "floor",
-    (value) => BigInt(Math.floor(value)),
+    (value) => wholeOf(Math.floor(value)),
     (value) => value,
   ),
   functionOf(
     "ceil",
-    (value) => BigInt(Math.ceil(value)),
+    (value) => wholeOf(Math.ceil(value)),
     (value) => value,
   ),
   functionOf(

@@ -11,6 +11,9 @@ import { isA, type ListValue, type Value } from "../../values/value.ts";
 import type { Machine } from "../machine.ts";
 import type { Builtin } from "./builtin.ts";
 
+/** How many numbers a tensor may be made of that the program lists. */
+const maxItems = 65_536;
+
 /** Nested lists of one shape, flattened. */
 interface Nested {
   readonly items: readonly Value[];
@@ -41,6 +44,8 @@ function numberOf(value: Value): Scalar | Operand {
 function madeOf(machine: Machine, list: ListValue, wanted: DType | undefined): Operand {
   const { builder } = machine;
   const { items, shape } = flattened(list);
+  if (items.length > maxItems)
+    throw new ConvertError("unsupported", `a tensor is made of ${items.length} numbers one by one`);
   const numbers = items.map(numberOf);
   const dtype = wanted ?? (numbers.length === 0 ? "F32" : typeOf(numbers));
   const known: Dimension[] = [];
