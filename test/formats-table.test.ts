@@ -46,7 +46,11 @@ const files: Readonly<Record<string, readonly string[]>> = {
     "pytorch/more/zero/by-hand/zero-3/zero_pp_rank_0_mp_rank_00_model_states.pt",
   ],
   ONNX: ["onnx/models/homes.onnx"],
-  "bare pickle": ["pytorch/more/pickles/torch-2.13/checkpoint.pkl"],
+  "bare pickle": [
+    "pytorch/more/pickles/torch-2.13/checkpoint.pkl",
+    "pytorch/more/arrays/torch-2.13/zoo-4.pkl",
+    "pytorch/more/arrays/by-hand/python-2-2.pkl",
+  ],
 };
 
 const objects: Readonly<Record<string, readonly string[]>> = {
@@ -58,6 +62,11 @@ const objects: Readonly<Record<string, readonly string[]>> = {
   "a whole pickled module": [
     "pytorch/more/modules/torch-2.13/attention.pth",
     "pytorch/more/modules/torch-1.13/data-parallel.pth",
+  ],
+  "a dict of NumPy arrays": [
+    "pytorch/more/arrays/torch-1.13/zoo-2.pkl",
+    "pytorch/more/arrays/torch-2.13/saved.pth",
+    "pytorch/more/training/torch-2.13/numpy-only.pth",
   ],
   "a list of tensors": ["pytorch/torch-2.13/state-dict-with-other-values.pth"],
   "anything without tensors": ["pytorch/more/special/torch-2.13/number.pth"],
@@ -81,6 +90,14 @@ const kinds: Readonly<Record<string, readonly string[]>> = {
   "`DTensor`": [`${special}/distributed-tensor.pth`],
   "of a tensor subclass": [`${special}/subclass.pth`, `${special}/buffers.pth`],
   nested: [`${special}/nested-tensor.pth`, `${special}/nested-tensor-jagged.pth`],
+  "NumPy arrays and": [
+    "pytorch/more/arrays/torch-2.13/dtypes.pkl",
+    "pytorch/more/arrays/torch-2.13/layouts-5.pkl",
+    "pytorch/more/arrays/torch-2.13/extensions.pkl",
+  ],
+  "NumPy arrays of": ["objects", "records", "wide", "subclass"].map(
+    (name) => `pytorch/more/arrays/torch-2.13/${name}.pkl`,
+  ),
   "meta tensors": [`${special}/meta.pth`],
   "`quint4x2`": [`${special}/quantized-narrow.pth`, `${special}/bits.pth`],
 };

@@ -24,7 +24,7 @@ const without: readonly (readonly [pattern: RegExp, kind: string | undefined, wh
   ],
   [/(optimizer|\/shared)\.pth?$/, "usage", "no dict stands out"],
   [
-    /\/(empty|empty-dict|empty-state-dict|nothing|number|numpy-only|random|storage|storage-untyped)(-legacy)?\.pth/,
+    /\/(empty|empty-dict|empty-state-dict|nothing|number|random|storage|storage-untyped)(-legacy)?\.pth/,
     "unsupported",
     "there is no tensor in it",
   ],
@@ -35,6 +35,8 @@ const without: readonly (readonly [pattern: RegExp, kind: string | undefined, wh
     "a kind of tensor that is refused",
   ],
   [/\/package-several\.pt$/, "usage", "several pickles: one has to be selected"],
+  [/\/arrays\/.*\/(objects|records|wide|subclass)\.pkl/, "unsupported", "arrays that no tensor can be"],
+  [/\/arrays\/.*\/nested\.pkl/, "usage", "dicts of arrays in a dict: one has to be selected"],
   [/\/bits\.pth/, "unsupported", "types that stand for no numbers"],
   [/\/uninitialized/, undefined, "parameters without a shape are left behind"],
   [

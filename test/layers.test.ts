@@ -23,11 +23,13 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   "formats/pytorch": ["bytes", "core", "containers", "sparse", "strides", "shards"],
   "formats/pytorch/values": ["bytes", "core", "containers"],
   "formats/pytorch/tensors": ["bytes", "core", "containers", "sparse", "strides", "formats/pytorch/values"],
+  "formats/pytorch/arrays": ["bytes", "core", "containers", "formats/pytorch/values"],
   "formats/pytorch/objects": [
     "bytes",
     "core",
     "containers",
     "formats/pytorch/values",
+    "formats/pytorch/arrays",
     "formats/pytorch/tensors",
   ],
   "formats/pytorch/archive": [
@@ -35,6 +37,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "core",
     "containers",
     "formats/pytorch/values",
+    "formats/pytorch/arrays",
     "formats/pytorch/objects",
     "formats/pytorch/signatures.ts",
   ],
@@ -43,6 +46,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "core",
     "containers",
     "formats/pytorch/values",
+    "formats/pytorch/arrays",
     "formats/pytorch/objects",
   ],
   "formats/pytorch/torchscript": [
@@ -59,6 +63,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     "core",
     "containers",
     "formats/pytorch/values",
+    "formats/pytorch/arrays",
     "formats/pytorch/legacy",
     "formats/pytorch/signatures.ts",
   ],

@@ -65,6 +65,8 @@ export interface Candidate {
 export interface Checkpoint {
   readonly container: string;
   readonly candidates: readonly Candidate[];
+  /** Dicts that are taken only when somebody selects them, such as arrays of another library beside the tensors. */
+  unlisted?(): readonly Candidate[];
   /** Set where the file holds a graph of operators. */
   readonly graph?: GraphReport | undefined;
   /** Why there are no candidates, where more can be said than that. */

@@ -58,6 +58,7 @@ export interface ManifestRow extends ManifestDict {
   readonly select?: string;
   readonly ambiguous?: readonly string[];
   readonly selections?: Readonly<Record<string, ManifestDict>>;
+  readonly arrays?: readonly { readonly path: string; readonly sha256: string }[];
 }
 
 /** Every row of fixtures/more.json: the less usual kinds of PyTorch files. */

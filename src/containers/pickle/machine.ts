@@ -11,14 +11,33 @@ export interface PickleHandlers {
   /** `callable(*args)`; may put a value of its own in its place, to keep memory small. Never runs anything. */
   call?(callable: PickleGlobal, args: PickleValue, offset: number): PickleValue | undefined;
   persistent?(id: PickleValue, offset: number): PickleValue | undefined;
+  /**
+   * What stands for a long run of bytes or text that lies in the file as it is; `undefined` to have it read into memory.
+   * `below` gives the values under its place on the stack, 0 the nearest.
+   */
+  payload?(run: PickleRun, below: (depth: number) => PickleValue | undefined): PickleValue | undefined;
   /** What we refuse, and Python might run past: without this handler it is an error, with it the machine goes on. */
   doubt?(message: string, offset: number): void;
 }
 
+/** A long operand, by its place. */
+export interface PickleRun {
+  /** Where it starts in the file. */
+  readonly offset: number;
+  readonly length: number;
+  /** Whether the opcode is one for text in UTF-8. */
+  readonly isText: boolean;
+}
+
+/** Shorter operands are always read. */
+const longRun = 1024;
+
 /** A pickle being read, in as many windows as it takes. */
 export interface PickleMachine {
-  /** Runs whole opcodes of `bytes`, which start at `base` in the file; returns how many bytes they were. */
+  /** Runs whole opcodes of `bytes`, which start at `base` in the file; returns how many bytes they were, more than `bytes` where a handler took a payload. */
   run(bytes: Uint8Array, base: number): number;
+  /** Bytes that were not read, because a handler took a payload. */
+  readonly passedOver: number;
   /** Set once STOP was met. */
   readonly result: { readonly value: PickleValue } | undefined;
   /** Every global that the pickle names, with those of the list that was passed in. */
@@ -40,6 +59,7 @@ export function createPickleMachine(
   const operands: OperandCursor = createOperandCursor(file);
   let result: { value: PickleValue } | undefined;
   let frameEnd: number | undefined;
+  let passedOver = 0;
   const stack = createPickleStack(limits, () => ({ file, offset: operands.position }));
 
   const machine: MachineState = Object.assign(stack, {
@@ -69,6 +89,16 @@ export function createPickleMachine(
     },
     persistent(id: PickleValue): void {
       stack.push(handlers.persistent?.(id, operands.position) ?? { kind: "persistent", id });
+    },
+    passOver(length: number, isText: boolean): boolean {
+      if (length < longRun || handlers.payload === undefined) return false;
+      const offset = operands.position;
+      const value = handlers.payload({ offset, length, isText }, stack.peek);
+      if (value === undefined) return false;
+      operands.skip(length);
+      passedOver += length;
+      stack.push(value);
+      return true;
     },
     frame(length: number): void {
       frameEnd = operands.position + length;
@@ -108,6 +138,9 @@ export function createPickleMachine(
         if (error !== needMore) throw atOpcode(error, file, before);
       }
       return before - base;
+    },
+    get passedOver() {
+      return passedOver;
     },
     get result() {
       return result;

@@ -24,6 +24,8 @@ export interface MachineState extends PickleStack {
   /** Puts a call's result on the stack: a handler's value, or an inert record. */
   call(how: "call" | "new", callable: PickleValue, args: PickleValue, kwargs?: PickleValue): void;
   persistent(id: PickleValue): void;
+  /** Passes over a long operand that a handler takes as it lies in the file, and puts what stands for it on the stack. */
+  passOver(length: number, isText: boolean): boolean;
   /** FRAME: the next bytes belong together. */
   frame(length: number): void;
 }
@@ -47,15 +49,21 @@ function pushLong(machine: MachineState, length: number): void {
 }
 
 function pushText(machine: MachineState, length: number): void {
-  machine.push(machine.operands.text(length));
+  if (!machine.passOver(length, true)) machine.push(machine.operands.text(length));
 }
 
 function pushByteString(machine: MachineState, length: number): void {
-  machine.push(decodeByteString(machine.operands.take(length)));
+  if (!machine.passOver(length, false)) machine.push(decodeByteString(machine.operands.take(length)));
 }
 
 function pushBytes(machine: MachineState, length: number): void {
-  machine.push(machine.operands.take(length).slice());
+  if (!machine.passOver(length, false)) machine.push(machine.operands.take(length).slice());
+}
+
+function pushBytearray(machine: MachineState): void {
+  const length = machine.operands.u64();
+  if (machine.passOver(length, false)) return;
+  machine.push({ kind: "bytearray", bytes: machine.operands.take(length).slice() });
 }
 
 function nonNegative(machine: MachineState, length: number): number {
@@ -254,7 +262,7 @@ const table: readonly (readonly [code: number, opcode: Opcode])[] = [
   [0x93, pushStackGlobal], // STACK_GLOBAL
   [0x94, (m) => m.memoize(m.memoSize)], // MEMOIZE
   [0x95, (m) => m.frame(m.operands.u64())], // FRAME
-  [0x96, (m) => m.push({ kind: "bytearray", bytes: m.operands.take(m.operands.u64()).slice() })], // BYTEARRAY8
+  [0x96, pushBytearray], // BYTEARRAY8
   [0x97, refuseBuffer], // NEXT_BUFFER
   [0x98, refuseBuffer], // READONLY_BUFFER
 ];

@@ -19,6 +19,8 @@ export interface OperandCursor {
   u64(): number;
   /** Big-endian, as BINFLOAT alone has it. */
   f64(): number;
+  /** Passes over bytes, also beyond the window: there is nothing to read then before more is loaded. */
+  skip(length: number): void;
   /** A view of the window: copy what has to stay. */
   take(length: number): Uint8Array;
   /** Bytes up to a line feed, which is passed over. */
@@ -79,6 +81,9 @@ export function createOperandCursor(file: string): OperandCursor {
       return value > Number.MAX_SAFE_INTEGER ? fail("a length in the pickle is larger than any file") : value;
     },
     f64: () => view.getFloat64(advance(8), false),
+    skip(length) {
+      at += length;
+    },
     take,
     line() {
       const end = bytes.indexOf(0x0a, at);

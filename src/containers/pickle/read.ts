@@ -37,7 +37,7 @@ export async function readPickle(
   for (;;) {
     throwIfCancelled(context.signal);
     const windowEnd = Math.min(source.size, at + size);
-    checkLimit(context.limits, "headerBytes", windowEnd - start, "the pickle's size", {
+    checkLimit(context.limits, "headerBytes", windowEnd - start - machine.passedOver, "the pickle's size", {
       file: source.name,
       offset: start,
     });

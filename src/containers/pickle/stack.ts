@@ -8,6 +8,8 @@ export interface PickleStack {
   pop(): PickleValue;
   /** The top, left where it is. */
   top(): PickleValue;
+  /** The value `depth` below the top, marks not counted; `undefined` where there are not as many. */
+  peek(depth: number): PickleValue | undefined;
   mark(): void;
   /** Everything above the last mark, in the order it was pushed; mark and values are gone. */
   popToMark(): PickleValue[];
@@ -57,6 +59,7 @@ export function createPickleStack(limits: Limits, site: () => { file: string; of
       checkNotEmpty();
       return values[values.length - 1] as PickleValue;
     },
+    peek: (depth) => values[values.length - 1 - depth],
     mark() {
       count();
       marks.push(values.length);

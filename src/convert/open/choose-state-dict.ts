@@ -23,6 +23,9 @@ export function chooseStateDict(
     const wanted = select === "." ? "" : select;
     const chosen = candidates.find(({ path }) => path === wanted) ?? joinedBelow(candidates, wanted, file);
     if (chosen) return chosen;
+    const unlisted = checkpoint.unlisted?.() ?? [];
+    const other = unlisted.find(({ path }) => path === wanted) ?? joinedBelow(unlisted, wanted, file);
+    if (other) return other;
     throw new ConvertError("usage", `there is no state dict at "${select}"; there is ${listOf(candidates)}`, {
       file,
     });

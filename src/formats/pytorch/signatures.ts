@@ -18,11 +18,11 @@ export function isLegacy(head: Uint8Array): boolean {
   );
 }
 
-/** Whether bytes start like a pickle: with its protocol, or in the old text form, with a class of torch near by. */
+/** Whether bytes start like a pickle: with its protocol, or in the old text form, with a class of torch or NumPy near by. */
 export function isPickle(head: Uint8Array): boolean {
   if (head[0] === 0x80) return (head[1] as number) >= 2 && (head[1] as number) <= 5;
   const opens = [0x28, 0x5d, 0x63, 0x7d].includes(head[0] as number);
-  return opens && String.fromCharCode(...head.subarray(0, 512)).includes("torch");
+  return opens && /torch|numpy/.test(String.fromCharCode(...head.subarray(0, 512)));
 }
 
 /** Whether bytes start like a tar archive (FORMAT.md, "Tar"). */

@@ -3,6 +3,7 @@ import type { PickleGlobal, PickleValue } from "../../../containers/pickle/value
 import type { RunContext } from "../../../core/context.ts";
 import { ConvertError } from "../../../core/errors.ts";
 import { type ByteSource, bytesSource, readBytes } from "../../../core/source.ts";
+import { arrayPayloads } from "../arrays/array-payload.ts";
 import { type ByteOrder, inLittleEndian } from "../values/byte-order.ts";
 import { rebuildCall } from "../values/rebuild.ts";
 import { createStorageTable, parseStorageId } from "../values/storage-table.ts";
@@ -57,6 +58,7 @@ export async function readArchivePickle(
       },
       call: (callable, args, offset) =>
         storageRecords.call?.(callable, args) ?? rebuildCall(callable, args, file, offset, context),
+      ...(context.whole ? {} : arrayPayloads(pickle)),
     },
     context,
   );

@@ -7,6 +7,7 @@ import type { Checkpoint } from "../../../core/dict.ts";
 import { ConvertError, type ErrorSite } from "../../../core/errors.ts";
 import { checkLimit } from "../../../core/limits.ts";
 import { type ByteSource, readBytes, section } from "../../../core/source.ts";
+import { arrayPayloads } from "../arrays/array-payload.ts";
 import { checkpointOf } from "../objects/checkpoint.ts";
 import { rebuildCall } from "../values/rebuild.ts";
 import { createStorageTable, keyName, parseStorageId, type StorageId } from "../values/storage-table.ts";
@@ -32,7 +33,7 @@ export async function readLegacy(source: ByteSource, context: RunContext): Promi
   }
   const machine = await readPickle(source, version.end, {}, context);
   const roots: Roots = new Map();
-  const object = await readPickle(source, machine.end, handlers(roots, file, context), context);
+  const object = await readPickle(source, machine.end, handlers(roots, source, context), context);
   const keys = await readPickle(source, object.end, {}, context);
   const end = await bindStorages(keys.value, keys.end, roots, source, context);
   if (end < source.size) {
@@ -41,7 +42,8 @@ export async function readLegacy(source: ByteSource, context: RunContext): Promi
   return checkpointOf("legacy", object.value, file, context);
 }
 
-function handlers(roots: Roots, file: string, context: RunContext): PickleHandlers {
+function handlers(roots: Roots, source: ByteSource, context: RunContext): PickleHandlers {
+  const file = source.name;
   const storages = createStorageTable((id, site) => {
     const source = createDeferredSource(`${file}#${id.key}`, id.bytes, site);
     roots.set(id.key, { source, itemBytes: id.dtype?.itemBytes ?? 1 });
@@ -58,6 +60,7 @@ function handlers(roots: Roots, file: string, context: RunContext): PickleHandle
       return storage.view === null ? root : sliceOf(root, storage, slices, site);
     },
     call: (callable, args, offset) => rebuildCall(callable, args, file, offset, context),
+    ...(context.whole ? {} : arrayPayloads(source)),
   };
 }
 

@@ -3,6 +3,7 @@ import { isGlobal } from "../../../containers/pickle/values.ts";
 import type { RunContext } from "../../../core/context.ts";
 import type { Checkpoint } from "../../../core/dict.ts";
 import type { ByteSource } from "../../../core/source.ts";
+import { arrayPayloads } from "../arrays/array-payload.ts";
 import { checkpointOf } from "../objects/checkpoint.ts";
 import { rebuildCall } from "../values/rebuild.ts";
 import { nestedStorage } from "./nested-stream.ts";
@@ -19,6 +20,8 @@ export async function readBarePickle(source: ByteSource, context: RunContext): P
           return nestedStorage(args, context.limits, { file, offset });
         return rebuildCall(callable, args, file, offset, context);
       },
+      // To be written again as it was, an object keeps its bytes.
+      ...(context.whole ? {} : arrayPayloads(source)),
     },
     context,
   );

@@ -2,6 +2,7 @@ import { isKind, type PickleValue } from "../../../containers/pickle/values.ts";
 import type { RunContext } from "../../../core/context.ts";
 import type { Candidate } from "../../../core/dict.ts";
 import type { Limits } from "../../../core/limits.ts";
+import { type ArrayOpener, createArrayOpener } from "../arrays/array-opener.ts";
 import { tensorItems } from "../tensors/open-value.ts";
 import { keyText, mappingEntries } from "../values/python-values.ts";
 import { asTensor, type TorchTensor } from "../values/torch-values.ts";
@@ -26,14 +27,37 @@ const auxiliaryKeys =
  * to. Iterative, since a pickle nests as deep as it likes.
  */
 export function findCandidates(root: PickleValue, file: string, context: RunContext): readonly Candidate[] {
+  return findDicts({ root, file, context, arrays: undefined });
+}
+
+/** The same for NumPy's arrays: every mapping that holds some, and no tensors of torch. */
+export function findArrayCandidates(
+  root: PickleValue,
+  file: string,
+  context: RunContext,
+): readonly Candidate[] {
+  return findDicts({ root, file, context, arrays: createArrayOpener() });
+}
+
+/** What is looked through. */
+interface Search {
+  readonly root: PickleValue;
+  readonly file: string;
+  readonly context: RunContext;
+  /** Set where arrays are looked for, and not tensors. */
+  readonly arrays: ArrayOpener | undefined;
+}
+
+function findDicts(search: Search): readonly Candidate[] {
+  const { root } = search;
   const candidates: Candidate[] = [];
   const seen = new Set<PickleValue>();
-  const pending: Visit[] = [{ value: root, path: "", auxiliary: false }];
+  const pending: Visit[] = [{ value: opened(root, search), path: "", auxiliary: false }];
   for (let visit = pending.pop(); visit !== undefined; visit = pending.pop()) {
     if (seen.has(visit.value)) continue;
     seen.add(visit.value);
-    const children = childrenOf(visit);
-    const candidate = toCandidate(visit, root, file, context);
+    const children = childrenOf(visit, search);
+    const candidate = toCandidate(visit, search);
     if (candidate) candidates.push(candidate);
     for (const child of children.reverse()) pending.push(child);
   }
@@ -41,20 +65,33 @@ export function findCandidates(root: PickleValue, file: string, context: RunCont
 }
 
 /** What a state dict is made of: the entries of a mapping, of a list by their numbers, or those that a module would give. */
-function entriesOf(value: PickleValue, file: string, limits: Limits): Iterable<NamedValue> | undefined {
+function entriesOf(value: PickleValue, search: Search): Iterable<NamedValue> {
+  const entries = storedEntries(value, search.file, search.context.limits) ?? [];
+  return search.arrays === undefined ? entries : openedEntries(entries, search);
+}
+
+function openedEntries(entries: Iterable<NamedValue>, search: Search): readonly NamedValue[] {
+  return [...entries].map(([key, value]): NamedValue => [key, opened(value, search)]);
+}
+
+function opened(value: PickleValue, { arrays }: Search): PickleValue {
+  return arrays === undefined ? value : arrays.open(value);
+}
+
+function storedEntries(value: PickleValue, file: string, limits: Limits): Iterable<NamedValue> | undefined {
   // Somebody saved a tensor by itself, so it has no name yet.
   if (isTensorLike(value)) return [["tensor", value]];
   if (isModule(value)) return moduleEntries(value, file, limits);
   return isKind(value, "list") || isKind(value, "tuple") ? value.items.entries() : mappingEntries(value);
 }
 
-function childrenOf(visit: Visit): Visit[] {
+function childrenOf(visit: Visit, search: Search): Visit[] {
   const { value, auxiliary } = visit;
   // A module is a candidate as a whole, not its parts; so is a tensor.
   if (isModule(value) || isTensorLike(value)) return [];
   const entries = mappingEntries(value);
-  if (entries) return childrenOfMapping([...entries], visit);
-  return childPlaces(visit).flatMap((child) => descend(child.value, child.path, auxiliary));
+  if (entries) return childrenOfMapping(openedEntries(entries, search), visit);
+  return childPlaces(visit).flatMap((child) => descend(opened(child.value, search), child.path, auxiliary));
 }
 
 function childrenOfMapping(entries: readonly NamedValue[], { path, auxiliary }: Visit): Visit[] {
@@ -79,15 +116,12 @@ function isContainer(value: PickleValue): boolean {
   return isKind(value, "dict") || isKind(value, "call") || isKind(value, "list") || isKind(value, "tuple");
 }
 
-function toCandidate(
-  { value, path, auxiliary }: Visit,
-  root: PickleValue,
-  file: string,
-  context: RunContext,
-): Candidate | undefined {
+function toCandidate({ value, path, auxiliary }: Visit, search: Search): Candidate | undefined {
+  const { root, file, context } = search;
+  if (search.arrays !== undefined && !isOfArrays(entriesOf(value, search), search.arrays)) return undefined;
   let tensorCount = 0;
   let bytes = 0;
-  for (const [, child] of entriesOf(value, file, context.limits) ?? []) {
+  for (const [, child] of entriesOf(value, search)) {
     const tensor = asTensor(child);
     if (tensor ? isRandomState(tensor) : !isTensorLike(child)) continue;
     tensorCount++;
@@ -99,13 +133,28 @@ function toCandidate(
     auxiliary,
     tensorCount,
     bytes,
-    load: () => stateDict(value, entriesOf(value, file, context.limits) ?? [], path, root, file, context),
+    load: () => stateDict(value, entriesOf(value, search), path, root, file, context),
   };
 }
 
-/** Random states are byte tensors that torch gives these sizes: 5056 for a processor's, 16 for a GPU's. */
-function isRandomState({ dtype, shape }: TorchTensor): boolean {
-  return dtype.dtype === "U8" && shape.length === 1 && (shape[0] === 5056 || shape[0] === 16);
+/** Scalars alone are somebody's results, and where there are tensors, those are the weights. */
+function isOfArrays(entries: Iterable<NamedValue>, arrays: ArrayOpener): boolean {
+  let hasArray = false;
+  for (const [, child] of entries) {
+    const origin = arrays.originOf(child);
+    if (origin === undefined && isTensorLike(child)) return false;
+    hasArray ||= origin === "array";
+  }
+  return hasArray;
+}
+
+/**
+ * Random states are byte tensors that torch gives these sizes: 5056 for a processor's, 16 for a GPU's. NumPy's are
+ * arrays of 624 numbers.
+ */
+function isRandomState({ dtype, shape: [size], shape: { length } }: TorchTensor): boolean {
+  if (length !== 1) return false;
+  return dtype.dtype === "U8" ? size === 5056 || size === 16 : dtype.dtype === "U32" && size === 624;
 }
 
 function tensorBytes({ dtype, shape }: TorchTensor): number {

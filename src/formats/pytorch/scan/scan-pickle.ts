@@ -4,6 +4,7 @@ import { isKind, type PickleValue } from "../../../containers/pickle/values.ts";
 import type { RunContext } from "../../../core/context.ts";
 import { ConvertError, isConvertError } from "../../../core/errors.ts";
 import { type ByteSource, readBytes } from "../../../core/source.ts";
+import { arrayPayloads } from "../arrays/array-payload.ts";
 import { createTorchGlobals } from "./nested-pickles.ts";
 
 /** Far more than files have; each costs a read of its own. */
@@ -68,6 +69,7 @@ export async function scanPickle(
     },
     // Python may run past what we refuse, so a scan does as well.
     doubt: () => undefined,
+    ...arrayPayloads(source),
   };
   try {
     return await readPickle(source, start, handlers, { ...scan.context, globals });

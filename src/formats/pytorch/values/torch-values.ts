@@ -49,7 +49,22 @@ export interface TorchSparse {
 /** The layouts of torch, by the names in `torch.` without `sparse_`. */
 export type SparseLayout = "coo" | "csr" | "csc" | "bsr" | "bsc";
 
-type HostValue = TorchStorage | TorchTensor | TorchSparse;
+/** Elements of a NumPy array as they lie in the pickle. */
+export interface ArrayBytes {
+  readonly type: "array-bytes";
+  readonly source: ByteSource;
+  /** Whether each byte was written as the character of that number, in UTF-8. */
+  readonly isText: boolean;
+}
+
+/** What should be a tensor and cannot be. */
+export interface UnreadTensor {
+  readonly type: "unread";
+  /** The end of a sentence that starts with its name. */
+  readonly problem: string;
+}
+
+type HostValue = TorchStorage | TorchTensor | TorchSparse | ArrayBytes | UnreadTensor;
 
 /** A value that stands in a pickle for one of ours. */
 export function host(value: HostValue): PickleHost {
@@ -107,6 +122,20 @@ export function asSparse(value: PickleValue | undefined): TorchSparse | undefine
   if (!isKind(value, "host")) return undefined;
   const inner = value.value as HostValue;
   return inner.type === "sparse" ? inner : undefined;
+}
+
+/** The bytes of an array that a value is, if it is that. */
+export function asArrayBytes(value: PickleValue | undefined): ArrayBytes | undefined {
+  if (!isKind(value, "host")) return undefined;
+  const inner = value.value as HostValue;
+  return inner.type === "array-bytes" ? inner : undefined;
+}
+
+/** What is wrong with a value that should be a tensor, where a reader has said so. */
+export function problemOf(value: PickleValue | undefined): string | undefined {
+  if (!isKind(value, "host")) return undefined;
+  const inner = value.value as HostValue;
+  return inner.type === "unread" ? inner.problem : undefined;
 }
 
 /** The storage that a value is, if it is one. */

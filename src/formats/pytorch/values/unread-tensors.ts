@@ -1,13 +1,14 @@
 import { isGlobal, isKind, type PickleValue } from "../../../containers/pickle/values.ts";
 import { torchDTypeByName } from "./dtypes.ts";
 import { isDistributedTensor } from "./local-tensor.ts";
+import { problemOf } from "./torch-values.ts";
 
 /** Calls around a tensor that are looked into; torch itself makes two, and parameters of parameters would go on for ever. */
 const maxWrappers = 16;
 
 /** What is wrong with a value that torch would make a tensor of and we do not; `undefined` for all other values. */
 export function unreadTensor(value: PickleValue | undefined, wrappers = 0): string | undefined {
-  if (!isKind(value, "call") || !isKind(value.callable, "global")) return undefined;
+  if (!isKind(value, "call") || !isKind(value.callable, "global")) return problemOf(value);
   const { module, name } = value.callable;
   const args = isKind(value.args, "tuple") ? value.args.items : [];
   if (name === "ShardedTensor" && /^torch\.distributed\._shard/.test(module))
