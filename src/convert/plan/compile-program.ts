@@ -42,12 +42,13 @@ export async function compileProgram(
     context,
   );
   for (const message of warnings) context.warn({ code: "program-says", message });
-  if (guards.length > 0)
-    context.warn({ code: "assumes", message: `the graph is right where ${guards.join(" and ")}` });
+  const assumed = guards.join(" and ");
+  if (guards.length > 0) context.warn({ code: "assumes", message: `the graph is right where ${assumed}` });
   const compiled = graphDict(graph);
+  const noted = guards.length > 0 ? [["tensorferry.assumes", assumed] as const] : [];
   const left = [...dict.tensors.keys()].filter((name) => !graph.initializers.has(name));
   return {
-    dict: { ...compiled, metadata: new Map([...dict.metadata, ...compiled.metadata]) },
+    dict: { ...compiled, metadata: new Map([...dict.metadata, ...compiled.metadata, ...noted]) },
     unused: left.map((name) => ({ name, reason: "not used by the program" })),
   };
 }

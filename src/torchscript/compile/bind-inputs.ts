@@ -6,6 +6,7 @@ import { type Dimension, hintOf, symbol } from "../shapes/dimension.ts";
 import { dictKey } from "../values/keys.ts";
 import { tensorOf } from "../values/tensor.ts";
 import { listOf, type ObjectValue, tupleOf, type Value } from "../values/value.ts";
+import { checkArgument, typedInput } from "./argument-types.ts";
 import type { InputValue, ScriptRequest } from "./request.ts";
 
 /**
@@ -19,8 +20,8 @@ export function bindInputs(
   request: ScriptRequest,
   examples: readonly InputValue[] | undefined,
 ): Arguments {
-  const definition = methodOf(machine, root, method);
-  const parameters = definition.parameters.slice(1).map(({ name }) => name);
+  const signature = methodOf(machine, root, method).parameters.slice(1);
+  const parameters = signature.map(({ name }) => name);
   const named = request.named ?? new Map<string, InputValue>();
   const unknown = [...named.keys()].find((name) => !parameters.includes(name));
   if (unknown !== undefined)
@@ -33,15 +34,19 @@ export function bindInputs(
   if (positional.length > free.length)
     throw new ConvertError(
       "usage",
-      `"${method}" takes ${parameters.length} inputs: ${parameters.join(", ")}`,
+      `"${method}" takes no more than ${parameters.join(", ")}; ${positional.length} inputs without a name are given`,
     );
   const wanted = new Map<string, InputValue>(named);
   for (const [index, value] of positional.entries()) wanted.set(free[index] as string, value);
   const bind = createBinder(machine, request.inputNames ?? []);
   const args = new Map<string, Value>();
-  for (const [index, name] of parameters.entries()) {
-    const value = completed(wanted.get(name), examples?.[index]);
-    if (value !== undefined) args.set(name, bind(value, name));
+  for (const [index, parameter] of signature.entries()) {
+    const { name } = parameter;
+    const given = completed(wanted.get(name), examples?.[index]);
+    if (given === undefined) continue;
+    const value = bind(typedInput(given, parameter), name);
+    checkArgument(value, parameter);
+    args.set(name, value);
   }
   return { positional: [], named: args };
 }
@@ -100,6 +105,8 @@ function createBinder(
         return bindTensor(value, path);
       case "none":
         return null;
+      case "text":
+        return value.text;
       case "list":
         return listOf(value.items.map((item, index) => bind(item, `${path}.${index}`)));
       case "tuple":

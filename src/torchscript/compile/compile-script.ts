@@ -144,7 +144,10 @@ async function refusal(archive: ScriptArchive<PickleValue>, { unsupported }: Rep
   return new ConvertError(
     "unsupported",
     `the program uses ${count} that cannot become part of a graph: ${unsupportedText(unsupported, written)}`,
-    { file: archive.file, hint: "docs/torchscript.md lists the operators that can" },
+    {
+      file: archive.file,
+      hint: "save the model without them; docs/operators.md says how operators are added",
+    },
   );
 }
 

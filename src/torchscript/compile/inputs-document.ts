@@ -1,19 +1,6 @@
-import type { DType } from "../../core/dtype.ts";
 import { ConvertError } from "../../core/errors.ts";
+import { dtypeOfWord } from "./dtype-words.ts";
 import type { InputExtent, InputValue, ScriptRequest } from "./request.ts";
-
-const dtypes: ReadonlyMap<string, DType> = new Map<string, DType>([
-  ["float64", "F64"],
-  ["float32", "F32"],
-  ["float16", "F16"],
-  ["bfloat16", "BF16"],
-  ["int64", "I64"],
-  ["int32", "I32"],
-  ["int16", "I16"],
-  ["int8", "I8"],
-  ["uint8", "U8"],
-  ["bool", "BOOL"],
-]);
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -97,7 +84,7 @@ function keyOf(key: unknown, place: string, depth: number): InputValue {
 }
 
 function tensorOf({ dtype, shape }: Json, place: string): InputValue {
-  const own = typeof dtype === "string" ? dtypes.get(dtype.replace(/^torch\./, "")) : undefined;
+  const own = typeof dtype === "string" ? dtypeOfWord(dtype) : undefined;
   if (own === undefined) return fail(`${place} has the dtype ${JSON.stringify(dtype)}, which is not known`);
   const dims = arrayOf(shape, `${place}.shape`).map((extent) => {
     if (Number.isSafeInteger(extent) && (extent as number) >= 0) return extent as number;

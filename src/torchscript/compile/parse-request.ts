@@ -1,5 +1,5 @@
-import type { DType } from "../../core/dtype.ts";
 import { ConvertError } from "../../core/errors.ts";
+import { dtypeOfWord, dtypeWords } from "./dtype-words.ts";
 import { parseInputsDocument } from "./inputs-document.ts";
 import type { InputExtent, InputValue, ScriptRequest } from "./request.ts";
 
@@ -17,33 +17,24 @@ export interface ScriptOptions {
   readonly opset?: number | undefined;
 }
 
-const dtypes: ReadonlyMap<string, DType> = new Map<string, DType>([
-  ["f64", "F64"],
-  ["f32", "F32"],
-  ["f16", "F16"],
-  ["bf16", "BF16"],
-  ["i64", "I64"],
-  ["i32", "I32"],
-  ["i16", "I16"],
-  ["i8", "I8"],
-  ["u8", "U8"],
-  ["bool", "BOOL"],
-]);
-
 /** Reads what a person wrote. Throws kind `usage` for what is no shape, dtype or value. */
 export function parseScriptOptions(options: ScriptOptions): ScriptRequest {
   const document = options.document === undefined ? undefined : parseInputsDocument(options.document);
   const positional: InputValue[] = [];
-  const named = new Map<string, InputValue>(document?.named);
+  const own = new Map<string, InputValue>();
+  const add = (name: string, value: InputValue): void => {
+    if (own.has(name)) throw new ConvertError("usage", `"${name}" is given twice by --input and --arg`);
+    own.set(name, value);
+  };
   for (const text of options.inputs ?? []) {
     const [name, value] = parseInput(text);
     if (name === undefined) positional.push(value);
-    else named.set(name, value);
+    else add(name, value);
   }
-  for (const [name, text] of options.args ?? []) named.set(name, parseArgument(text));
+  for (const [name, text] of options.args ?? []) add(name, { kind: "text", text });
   return {
     positional: positional.length > 0 ? positional : (document?.positional ?? []),
-    named,
+    named: new Map([...(document?.named ?? []), ...own]),
     inputNames: document?.inputNames,
     method: options.method,
     opset: options.opset,
@@ -56,7 +47,7 @@ function parseInput(text: string): readonly [string | undefined, InputValue] {
   const name = equals < 0 ? undefined : text.slice(0, equals);
   const rest = text.slice(equals + 1);
   const colon = rest.lastIndexOf(":");
-  const dtype = dtypes.get(rest.slice(colon + 1).toLowerCase());
+  const dtype = dtypeOfWord(rest.slice(colon + 1));
   const hasDType = colon >= 0 && dtype !== undefined;
   const dims = hasDType ? rest.slice(0, colon) : rest;
   const parts = dims === "" ? [] : dims.split(",");
@@ -76,16 +67,6 @@ function parseExtent(part: string, text: string): InputExtent {
   throw new ConvertError("usage", `"${part}" in --input ${text} is no extent`, {
     hint: isName
       ? `give a dynamic extent an example: ${part}:8`
-      : "write it like x=1,3,224,224:f32, or ids=N:8,128:i64 where N is dynamic",
+      : `write it like x=1,3,224,224:f32, or ids=N:8,128:i64 where N is dynamic; dtypes are ${dtypeWords}`,
   });
-}
-
-/** Python's spelling of a value; what is none of them is a string. */
-function parseArgument(text: string): InputValue {
-  if (/^[+-]?\d+$/.test(text)) return { kind: "int", value: BigInt(text) };
-  if (/^(true|false)$/i.test(text)) return { kind: "bool", value: /^true$/i.test(text) };
-  if (/^none$/i.test(text)) return { kind: "none" };
-  const value = Number(text);
-  if (text !== "" && !Number.isNaN(value)) return { kind: "float", value };
-  return { kind: "str", value: text.replace(/^(["'])(.*)\1$/, "$2") };
 }

@@ -5,6 +5,7 @@ import { requireClass } from "../program/program.ts";
 import type { Dimension, Shape } from "../shapes/dimension.ts";
 import { read, tensorOf } from "../values/tensor.ts";
 import { isA, type ObjectValue, type Value } from "../values/value.ts";
+import { givenBy } from "./argument-types.ts";
 
 /**
  * Throws kind `usage` where parameters have neither a value nor a default. The hint proposes shapes for tensors, by what
@@ -15,15 +16,12 @@ export function requireInputs(machine: Machine, root: ObjectValue, method: strin
   const missing = (definition?.parameters.slice(1) ?? []).filter(
     (parameter) => !args.named.has(parameter.name) && parameter.default === undefined,
   );
-  const [first] = missing;
-  if (first === undefined) return;
+  if (missing.length === 0) return;
   const isTensor = (type: (typeof missing)[number]["type"]): boolean =>
     type === undefined || typeName(type) === "Tensor";
   const tensors = missing.filter(({ type }) => isTensor(type)).map(({ name }) => name);
   const uses = firstUses(machine, root, method, args, tensors);
-  const words = missing.map(({ name, type }) =>
-    isTensor(type) ? `--input ${name}=${uses.get(name)?.shape ?? "…"}` : `--arg ${name}=…`,
-  );
+  const words = missing.map(({ name, type }) => givenBy(name, type, uses.get(name)?.shape));
   const reasons = [...uses].map(([name, { operator }]) => `${operator} of ${name}`);
   const names = missing.map(({ name }) => `"${name}"`).join(", ");
   throw new ConvertError(
@@ -32,7 +30,7 @@ export function requireInputs(machine: Machine, root: ObjectValue, method: strin
     {
       hint:
         reasons.length === 0
-          ? `give a shape with --input ${first.name}=…, or a value with --arg ${first.name}=…`
+          ? `give it by ${words.join(" ")}`
           : `going by ${reasons.join(", ")}, it may be ${words.join(" ")}; the extents that the program leaves open are only examples`,
     },
   );

@@ -12,6 +12,8 @@ export type InputValue =
   | { readonly kind: "bool"; readonly value: boolean }
   | { readonly kind: "str"; readonly value: string }
   | { readonly kind: "none" }
+  /** A value as a person wrote it, which the type of its parameter explains. */
+  | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "list" | "tuple"; readonly items: readonly InputValue[] }
   | { readonly kind: "dict"; readonly entries: readonly (readonly [InputValue, InputValue])[] };
 

@@ -1,10 +1,11 @@
 import type { DType } from "../../core/dtype.ts";
+import { ConvertError } from "../../core/errors.ts";
 import { intAttribute } from "../../core/graph.ts";
 import { staticShape } from "../shapes/dimension.ts";
 import { countOf, expandKnown, foldBinary, foldUnary } from "./fold.ts";
 import type { Attributes, GraphBuilder } from "./graph-builder.ts";
 import { constant, maxKnown, type Operand, scalar } from "./operand.ts";
-import { isFloat, isFoldable, roundTo, typeCode } from "./types.ts";
+import { categoryOf, isFloat, isFoldable, roundTo, typeCode } from "./types.ts";
 
 type Kernel = (left: number, right: number) => number;
 
@@ -144,6 +145,8 @@ export function not(builder: GraphBuilder, operand: Operand): Operand {
 
 /** A 0-d constant, rounded to its dtype. */
 export function number(dtype: DType, value: number): Operand {
+  if (!Number.isFinite(value) && categoryOf(dtype) === "integer")
+    throw new ConvertError("malformed", `${value} is made a number of ${dtype}`);
   return scalar(dtype, isFoldable(dtype) ? (roundTo(dtype, value) ?? value) : value);
 }
 

@@ -19,6 +19,7 @@ import {
 } from "../shapes/dimension.ts";
 import { createGuards, type Guards } from "../shapes/guards.ts";
 import { checkShape } from "./check-shape.ts";
+import { checkTypes } from "./check-types.ts";
 import { encodeConstant } from "./encode-constant.ts";
 import { materializeKnown, type SymbolSource } from "./materialize.ts";
 import { createNames } from "./names.ts";
@@ -162,6 +163,7 @@ export function createGraphBuilder(opset: number): GraphBuilder {
     node: (opType, operands, result, attributes) =>
       builder.nodes(opType, operands, [result], attributes)[0] as Operand,
     nodes(opType, operands, results, attributes = {}) {
+      checkTypes(opType, operands);
       for (const { shape } of results) checkShape(shape);
       const inputNames = operands.map((operand) => (operand === undefined ? "" : nameOf(operand)));
       while (inputNames.at(-1) === "") inputNames.pop();

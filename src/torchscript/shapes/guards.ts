@@ -72,6 +72,8 @@ export function createGuards(): Guards {
         if (proven !== undefined) return proven;
         throw dependsOnData(`whether ${briefText(left)} ${operator} ${briefText(right)}`);
       }
+      const proven = provenBy(left, operator, right);
+      if (proven !== undefined) return proven;
       const holds = compare[operator](a, b);
       note(`${dimensionText(left)} ${holds ? operator : opposite[operator]} ${dimensionText(right)}`);
       return holds;

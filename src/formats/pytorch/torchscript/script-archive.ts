@@ -18,6 +18,8 @@ export function scriptArchive(
   constants: PickleValue,
   context: RunContext,
 ): ScriptArchive<PickleValue> {
+  // What is to be said about a tensor has been said where the state dict was read.
+  const quiet: RunContext = { ...context, warn: () => undefined };
   return {
     file: records.file,
     version,
@@ -29,7 +31,7 @@ export function scriptArchive(
     openTensor(value, name) {
       const tensor = isKind(value, "host") ? asTensor(value) : undefined;
       if (tensor === undefined || tensor.quantizer !== undefined) return undefined;
-      return openTensor(name, tensor, records.file, context);
+      return openTensor(name, tensor, records.file, quiet);
     },
   };
 }

@@ -1,26 +1,43 @@
-import { reshape } from "../../emit/layout.ts";
+import type { GraphBuilder } from "../../emit/graph-builder.ts";
+import { axisOf, reshape, transpose } from "../../emit/layout.ts";
+import type { Operand } from "../../emit/operand.ts";
 import { type Dimension, multiplyDimensions } from "../../shapes/dimension.ts";
 import { tensorOf } from "../../values/tensor.ts";
-import { isA } from "../../values/value.ts";
+import { isA, type Value } from "../../values/value.ts";
 import type { Builtin } from "./builtin.ts";
+
+/** The axis that an argument names; the first where it is left out. */
+function axisIn(dim: Value | undefined, rank: number): number {
+  return axisOf(typeof dim === "bigint" ? Number(dim) : 0, rank);
+}
+
+/** The operand with its first axis moved to another place. */
+function withFirstAt(builder: GraphBuilder, operand: Operand, place: number): Operand {
+  const rest = operand.shape.map((_, axis) => axis).slice(1);
+  return transpose(builder, operand, [...rest.slice(0, place), 0, ...rest.slice(place)]);
+}
 
 /** What can be done with a list of which data decide the length: its tensors are put together. */
 export const stackedListBuiltins: readonly (readonly [string, Builtin])[] = [
   [
     "stack",
-    ([list, dim]) => {
-      if (!isA(list, "list") || list.stacked === undefined || (dim ?? 0n) !== 0n) return undefined;
-      return tensorOf(list.stacked);
+    ([list, dim], { builder }) => {
+      if (!isA(list, "list") || list.stacked === undefined) return undefined;
+      return tensorOf(withFirstAt(builder, list.stacked, axisIn(dim, list.stacked.shape.length)));
     },
   ],
   [
     "cat",
     ([list, dim], { builder }) => {
-      if (!isA(list, "list") || list.stacked === undefined || (dim ?? 0n) !== 0n) return undefined;
-      const [count, rows, ...rest] = list.stacked.shape;
-      if (rows === undefined) return undefined;
+      if (!isA(list, "list") || list.stacked === undefined) return undefined;
+      const rank = list.stacked.shape.length - 1;
+      if (rank === 0) return undefined;
+      const axis = axisIn(dim, rank);
+      const { shape } = list.stacked;
+      const joined = multiplyDimensions(shape[0] as Dimension, shape[axis + 1] as Dimension);
+      const turned = withFirstAt(builder, list.stacked, axis);
       return tensorOf(
-        reshape(builder, list.stacked, [multiplyDimensions(count as Dimension, rows), ...rest]),
+        reshape(builder, turned, [...shape.slice(1, axis + 1), joined, ...shape.slice(axis + 2)]),
       );
     },
   ],
