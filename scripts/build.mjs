@@ -14,7 +14,8 @@ execFileSync(process.execPath, [tsc, "-b", "src/tsconfig.node.json"], { cwd: roo
 // Chunks have new names whenever they change; those of an earlier build would stay for ever.
 rmSync(`${root}/dist/bin`, { recursive: true, force: true });
 await build({
-  entryPoints: { tensorferry: `${root}/dist/cli/main.js` },
+  // The thread that copies is a program of its own, which `node/copier.ts` looks for beside itself.
+  entryPoints: { tensorferry: `${root}/dist/cli/main.js`, "copy-worker": `${root}/dist/node/copy-worker.js` },
   outdir: `${root}/dist/bin`,
   bundle: true,
   // What a command does not use, it does not load.

@@ -40,6 +40,7 @@ export {
   type RunContext,
   type Sha256,
 } from "./core/context.ts";
+export type { Copier, CopyRequest, FilePlace } from "./core/copier.ts";
 export type { Candidate, Checkpoint, Leftover, TensorDict } from "./core/dict.ts";
 export { type DType, dtypes } from "./core/dtype.ts";
 export { ConvertError, type ErrorKind, type ErrorSite, isConvertError } from "./core/errors.ts";

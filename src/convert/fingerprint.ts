@@ -41,7 +41,7 @@ export function createInputRecord(): InputRecord {
 
 /** Options that say how to work and not what comes out. */
 const withoutInfluence = new Set([
-  ...["signal", "limits", "bufferBytes", "jobs", "crc32", "sameBytes", "sha256", "breathe"],
+  ...["signal", "limits", "bufferBytes", "jobs", "crc32", "sameBytes", "sha256", "breathe", "createCopier"],
   ...["onProgress", "onNotice", "verify", "strict", "allow", "force", "resume", "checksums", "checkpointMs"],
 ]);
 

@@ -1,5 +1,6 @@
 import { type Crc32, crc32 } from "../bytes/crc32.ts";
 import { type SameBytes, sameBytes } from "../bytes/difference.ts";
+import type { Copier } from "./copier.ts";
 import { ConvertError } from "./errors.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
 import type { Naming } from "./naming.ts";
@@ -83,6 +84,8 @@ export interface RunContext {
   /** Resolves once transfers that have ended meanwhile are served; for work between them that would hold them up. */
   breathe(): Promise<void>;
   readonly sameBytes: SameBytes;
+  /** Makes one with as many hands; without it, all bytes come by. */
+  readonly createCopier?: ((jobs: number) => Copier) | undefined;
   /** Begins a SHA-256; there is no portable one that takes bytes as they come. */
   readonly sha256?: (() => Sha256) | undefined;
   progress(step: Progress): void;
@@ -107,6 +110,8 @@ export interface ContextOptions {
   readonly breathe?: (() => Promise<void>) | undefined;
   /** A faster comparison of bytes than the portable one. */
   readonly sameBytes?: SameBytes | undefined;
+  /** Copies between files beside this thread. */
+  readonly createCopier?: ((jobs: number) => Copier) | undefined;
   /** Needed for lists of hashes only. */
   readonly sha256?: (() => Sha256) | undefined;
   readonly onProgress?: ((step: Progress) => void) | undefined;
@@ -126,6 +131,7 @@ export function createContext(options: ContextOptions = {}): RunContext {
     crc32: options.crc32 ?? crc32,
     breathe: options.breathe ?? (() => Promise.resolve()),
     sameBytes: options.sameBytes ?? sameBytes,
+    createCopier: options.createCopier,
     sha256: options.sha256,
     progress: options.onProgress ?? (() => undefined),
     warn: options.onNotice ?? (() => undefined),

@@ -1,3 +1,4 @@
+import type { FilePlace } from "./copier.ts";
 import type { ByteSource } from "./source.ts";
 
 /** Bytes on their way to a place. Nobody sees them there before `commit`. */
@@ -7,6 +8,8 @@ export interface ByteSink {
   writeAt(chunk: Uint8Array, position: number): Promise<void>;
   /** Bytes at the front that an interrupted run has left there for good; none by default. */
   readonly start?: number | undefined;
+  /** Where the byte at a position is to lie, for what can be written past this sink; left out where all has to go through it. */
+  place?(position: number): FilePlace;
   /** Reads back what is there. */
   readAt?(target: Uint8Array, position: number): Promise<void>;
   /** Told that every byte before a position is written. */

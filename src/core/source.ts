@@ -1,3 +1,4 @@
+import { type FilePlace, worthCopying } from "./copier.ts";
 import { ConvertError } from "./errors.ts";
 import type { Scratch } from "./scratch.ts";
 
@@ -16,6 +17,8 @@ export interface ByteSource {
   readonly revision?: string | undefined;
   /** CRC-32 of all the bytes where the container recorded one; whoever reads them all is to compare. */
   readonly crc32?: number | undefined;
+  /** Where the bytes from `offset` on lie as they are; left out, or `undefined`, where they have to be read to be had. */
+  place?: ((offset: number, request?: ReadRequest) => Promise<FilePlace | undefined>) | undefined;
 }
 
 /** What a read may use and what may stop it. */
@@ -46,11 +49,15 @@ export function section(inner: ByteSource, start: number, end: number, name: str
     });
   }
   if (start === 0 && end === inner.size) return inner;
+  const { place } = inner;
   return {
     name,
     size: end - start,
     granule: inner.granule,
     readInto: (target, offset, request) => inner.readInto(target, start + offset, request),
+    // Most sections are too small for it.
+    place:
+      place && end - start >= worthCopying ? (offset, request) => place(start + offset, request) : undefined,
   };
 }
 

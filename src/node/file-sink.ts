@@ -110,6 +110,7 @@ export async function createFileSink(target: FileTarget): Promise<FileSink> {
         done += bytesWritten;
       }
     },
+    place: (position) => ({ handle, position, file: path }),
     reached: target.reached,
     sync,
     leave: closeOnce,

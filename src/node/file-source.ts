@@ -45,6 +45,7 @@ export async function openFileSource(path: string): Promise<FileSource> {
       checkRange(path, size, offset, target.length);
       if (!serveAhead(ahead, target, offset, path)) await readFully(handle, path, target, offset);
     },
+    place: async (offset) => ({ handle, position: offset, file: path }),
     close: () => closeAsync(handle),
   };
 }

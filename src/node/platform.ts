@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import { crc32 } from "node:zlib";
 import type { ContextOptions } from "../core/context.ts";
+import { createCopier } from "./copier.ts";
 
 /** What Node does faster than portable code: zlib's CRC-32 runs at 5 GB/s, the portable one at a tenth of that; equal bytes are found equal at the speed of memory. */
 export const platform = {
@@ -12,4 +13,5 @@ export const platform = {
     return { update: (bytes) => hash.update(bytes), digest: () => hash.digest("hex") };
   },
   breathe: () => setImmediate(),
+  createCopier: (jobs) => createCopier(jobs),
 } satisfies ContextOptions;

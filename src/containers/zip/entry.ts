@@ -1,5 +1,6 @@
 import { encodeUtf8 } from "../../bytes/utf8.ts";
 import type { RunContext } from "../../core/context.ts";
+import { worthCopying } from "../../core/copier.ts";
 import { ConvertError } from "../../core/errors.ts";
 import type { Scratch } from "../../core/scratch.ts";
 import { type ByteSource, checkRange, type ReadRequest, readBytes } from "../../core/source.ts";
@@ -44,6 +45,7 @@ function storedEntry(
   crc32: number | undefined,
 ): ByteSource {
   let located: Promise<number> | undefined;
+  const { place } = archive;
   return {
     name,
     size: entry.bytes,
@@ -57,6 +59,13 @@ function storedEntry(
       const start = await located;
       await archive.readInto(target, start + offset, request);
     },
+    place:
+      place && entry.bytes >= worthCopying
+        ? async (offset, request) => {
+            located ??= findData(archive, entry, request);
+            return place((await located) + offset, request);
+          }
+        : undefined,
   };
 }
 

@@ -8,6 +8,8 @@ import type { ChunkPart } from "./chunks.ts";
 export interface ChecksumWatch {
   /** Takes note of a filled chunk: its parts, and the bytes of all of them one after the other. Throws kind `malformed` once a whole payload is seen that its container's checksum belies. */
   observe(parts: readonly ChunkPart[], bytes: Uint8Array): Promise<void>;
+  /** The same for one part whose CRC-32 somebody else has worked out. */
+  note(part: ChunkPart, crc32: number): void;
   /** Whether anything is to be worked out from these parts. */
   concerns(parts: readonly ChunkPart[]): boolean;
   /** The checksum of a payload that a late piece needs, once all of it was seen. */
@@ -29,11 +31,9 @@ export function createChecksumWatch(plan: OutputPlan, context: RunContext): Chec
     return piece.kind === "payload" && (piece.source.crc32 !== undefined || needed.has(piece.source));
   }
 
-  async function observePart(part: ChunkPart, bytes: Uint8Array): Promise<void> {
-    const { piece, from, to } = part;
-    if (piece.kind !== "payload" || !isWatched(part)) return;
+  function note({ piece, from, to }: ChunkPart, crc32: number): void {
+    if (piece.kind !== "payload") return;
     const { source, tensor } = piece;
-    const crc32 = await checksumOf(bytes, context);
     if (from === 0 && to === source.size) {
       settle(source, tensor, crc32);
       return;
@@ -55,10 +55,12 @@ export function createChecksumWatch(plan: OutputPlan, context: RunContext): Chec
     async observe(parts, bytes) {
       let at = 0;
       for (const part of parts) {
-        await observePart(part, bytes.subarray(at, at + part.to - part.from));
-        at += part.to - part.from;
+        const size = part.to - part.from;
+        if (isWatched(part)) note(part, await checksumOf(bytes.subarray(at, at + size), context));
+        at += size;
       }
     },
+    note,
     concerns: (parts) => parts.some(isWatched),
     crc32Of: (source) => known.get(source),
   };

@@ -3,11 +3,13 @@ import { throwIfCancelled } from "../../core/errors.ts";
 import type { OutputPlan } from "../../core/plan.ts";
 import type { ByteSink, OutputFolder, OutputJournal, OutputRequest } from "../../core/sink.ts";
 import { type ChecksumWatch, createChecksumWatch } from "./checksums.ts";
-import { type Chunk, cutIntoChunks } from "./chunks.ts";
+import { cutIntoChunks } from "./chunks.ts";
+import { copyableBytes } from "./copy-chunk.ts";
 import { earlierSums } from "./earlier-sums.ts";
 import { createMeter } from "./meter.ts";
-import { fillLate, finishFile, type OutputFile, outputFile, updateHash } from "./output-file.ts";
+import { finishFile, type OutputFile, outputFile } from "./output-file.ts";
 import { sumsName, sumsSize, writeSums } from "./sha256-sums.ts";
+import { allSettled, type Errand, transfer } from "./transfer.ts";
 
 /** How to run a plan. */
 export interface RunOptions {
@@ -79,13 +81,6 @@ async function writeWhole(folder: OutputFolder, name: string, bytes: Uint8Array)
   return sink;
 }
 
-/** A chunk with the file it goes to, and its number there. */
-interface Errand {
-  readonly chunk: Chunk;
-  readonly index: number;
-  readonly file: OutputFile;
-}
-
 async function stream(
   plan: OutputPlan,
   folder: OutputFolder,
@@ -97,11 +92,13 @@ async function stream(
   const errands = createErrands(plan, folder, sinks, checksums, options, context);
   const meter = createMeter("write", plan.size, context);
   const recount = options.recount ?? false;
+  const copier = wantsCopier(plan, folder, options) ? context.createCopier?.(context.jobs) : undefined;
+  const tools = { checksums, recount, copier };
   let failed = false;
 
   async function carry(errand: Errand, buffer: Uint8Array): Promise<void> {
     throwIfCancelled(context.signal);
-    await transfer(errand, buffer.subarray(0, errand.chunk.size), checksums, recount, context);
+    await transfer(errand, buffer.subarray(0, errand.chunk.size), tools, context);
     await errands.done(errand);
     meter.add(errand.chunk.size, errand.file.planned.name);
   }
@@ -130,55 +127,20 @@ async function stream(
   const lanes = Array.from({ length: folder.inOrder ? 1 : context.jobs }, () =>
     context.scratch.lend(context.bufferBytes, lane),
   );
-  await allSettled(lanes);
+  try {
+    await allSettled(lanes);
+  } finally {
+    copier?.close();
+  }
   return errands.hashes;
 }
 
-/** Waits for all of them, and only then fails as the first that did: what they use is free afterwards. */
-async function allSettled(works: readonly Promise<unknown>[]): Promise<void> {
-  const ends = await Promise.allSettled(works);
-  for (const end of ends) if (end.status === "rejected") throw end.reason;
-}
+/** Threads take a while to start: this much is written meanwhile. */
+const worthThreads = 64 * 1024 * 1024;
 
-/**
- * Brings the bytes of one chunk to its place. Hashes, and late pieces, which need the checksums of all before them, take chunks in
- * order; everything else takes them as they come.
- */
-async function transfer(
-  { chunk, index, file }: Errand,
-  bytes: Uint8Array,
-  checksums: ChecksumWatch,
-  recount: boolean,
-  context: RunContext,
-): Promise<void> {
-  const { sink, observed, hash } = file;
-  const isLate = chunk.parts.some(({ piece }) => piece.kind === "late");
-  const isThere = !isLate && chunk.position + chunk.size <= (sink.start ?? 0) && sink.readAt !== undefined;
-  if (isThere && !recount && hash === undefined && !checksums.concerns(chunk.parts)) return;
-  if (isThere && !recount) await sink.readAt?.(bytes, chunk.position);
-  else await fill(chunk, bytes, context);
-
-  async function observe(): Promise<void> {
-    if (isLate || hash) await observed.after(index);
-    await checksums.observe(chunk.parts, bytes);
-    if (isLate) fillLate(chunk, bytes, checksums);
-    if (hash) await updateHash(hash, bytes, context);
-    observed.done(index);
-  }
-  if (isLate) await observe();
-  const written = isThere ? Promise.resolve() : sink.writeAt(bytes, chunk.position);
-  // Checksums are worked out while the bytes are on their way; both have to be over before the buffer is reused.
-  await allSettled(isLate ? [written] : [written, observe()]);
-}
-
-async function fill({ parts }: Chunk, bytes: Uint8Array, context: RunContext): Promise<void> {
-  let at = 0;
-  for (const { piece, from, to } of parts) {
-    const target = bytes.subarray(at, at + to - from);
-    if (piece.kind === "bytes") target.set(piece.bytes.subarray(from, to));
-    else if (piece.kind === "payload") await piece.source.readInto(target, from, context);
-    at += target.length;
-  }
+/** Hashes need all bytes to come by, and a sink that takes them in order only has nobody write past it. */
+function wantsCopier(plan: OutputPlan, folder: OutputFolder, { checksums }: RunOptions): boolean {
+  return !folder.inOrder && !checksums && copyableBytes(plan) >= worthThreads;
 }
 
 /** Hands out the chunks of all files in order; a file is created with its first chunk and finished after its last. */

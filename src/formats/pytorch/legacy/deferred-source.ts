@@ -24,5 +24,6 @@ export function createDeferredSource(name: string, size: number, site: ErrorSite
         throw new ConvertError("malformed", `the bytes of ${name} are nowhere in the file`, site);
       await inner.readInto(target, offset, request);
     },
+    place: async (offset, request) => inner?.place?.(offset, request),
   };
 }
