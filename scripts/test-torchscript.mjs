@@ -3,10 +3,10 @@
 // TORCHSCRIPT_PYTHONS: Pythons with torch, separated by colons (default: python3). Needs nothing built.
 // ONNX_PYTHON: a Python with onnx, whose checker then looks at every graph.
 // TORCHSCRIPT_OPSETS: default 17,18,20. At 18 all archives are tried, at others the scripted ones.
-// The last line is "N passed, N failed"; before it stand the failures, and the operators that no case calls.
-import { execFile, spawnSync } from "node:child_process";
+// The last line is "N passed, N failed"; before it stand the failures, and the operators whose rules no case goes through.
+import { execFile, spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -23,30 +23,48 @@ function make(python) {
     execFile(
       python,
       [join(root, "scripts/fixtures/torchscript_ops.py"), folder, ...families],
-      { maxBuffer: 1 << 26, env: { ...process.env, PYTHONDONTWRITEBYTECODE: "1" } },
+      { maxBuffer: 1 << 26, env: { ...process.env, PYTHONDONTWRITEBYTECODE: "1", CASES_PER_ARCHIVE: "24" } },
       (error, out, err) => (error === null ? resolve(out) : reject(new Error(`${python}: ${err.trim()}`))),
     );
   });
 }
 
-/** Every case at one opset; the models go into a folder of their own. */
-function compare(opset) {
-  const report = join(folder, "report.json");
+/** Files of cases by the release of torch that made them. */
+function releases() {
+  const found = readdirSync(folder).flatMap((name) => /-([\d.]+)\.safetensors$/.exec(name)?.[1] ?? []);
+  return [...new Set(found)];
+}
+
+/** What is compared in a process of its own: at 18 all programs of each release, at other opsets the scripted ones. */
+function tasks() {
+  const kinds = (opset) => (opset === "18" ? ["traced", "scripted"] : ["scripted"]);
+  return opsets.flatMap((opset) =>
+    kinds(opset).flatMap((kind) => releases().map((release) => ({ opset, programs: `-${release}-${kind}` }))),
+  );
+}
+
+/** Every case of some programs at one opset; the models go into a folder of their own. */
+function compare({ opset, programs }) {
+  const label = `${opset}${programs}`;
+  const report = join(folder, `${label}.json`);
   const test = "test/torchscript/operators.test.ts";
-  spawnSync("npx", ["vitest", "run", test, "--reporter=json", `--outputFile=${report}`], {
+  const vitest = spawn("npx", ["vitest", "run", test, "--reporter=json", `--outputFile=${report}`], {
     cwd: root,
     stdio: ["ignore", "ignore", "inherit"],
     env: {
       ...process.env,
       TORCHSCRIPT_CASES: folder,
-      TORCHSCRIPT_COVERAGE: join(folder, "calls.txt"),
+      TORCHSCRIPT_COVERAGE: join(folder, `${label}.calls`),
       TORCHSCRIPT_OPSET: opset,
-      TORCHSCRIPT_PROGRAMS: opset === "18" ? "." : "-scripted",
+      TORCHSCRIPT_PROGRAMS: programs,
       TORCHSCRIPT_MODELS: models,
     },
   });
+  return new Promise((resolve) => vitest.on("close", () => resolve(resultsOf(report, opset))));
+}
+
+function resultsOf(report, opset) {
   const { testResults } = JSON.parse(readFileSync(report, "utf8"));
-  rmSync(report);
   for (const { message, assertionResults } of testResults)
     if (message && assertionResults.length === 0) console.log(message);
   return testResults
@@ -56,6 +74,18 @@ function compare(opset) {
       passed: status === "passed",
       reason: (failureMessages[0] ?? "").split("\n")[0],
     }));
+}
+
+/** As many processes at a time as there are processors. */
+async function compareAll() {
+  const waiting = tasks();
+  const results = [];
+  const work = async () => {
+    for (let task = waiting.shift(); task !== undefined; task = waiting.shift())
+      results.push(...(await compare(task)));
+  };
+  await Promise.all(Array.from({ length: Math.min(availableParallelism(), 4) }, work));
+  return results;
 }
 
 /** What onnx's checker, with the inference of types and shapes, says of each model. */
@@ -74,24 +104,37 @@ function check() {
     .map(([name, reason]) => ({ name: `checker: ${name}`, passed: reason === null, reason }));
 }
 
-/** Operators with a rule, as the test wrote them: `+name` where a case called it, `-name` where none did. */
+/** Rules as the processes wrote them: `+name(types)` where a case went through it, `-name(types)` where none did. */
 function coverage() {
-  const lines = readFileSync(join(folder, "calls.txt"), "utf8").trim().split("\n");
-  const names = (mark) => lines.filter((line) => line.startsWith(mark)).map((line) => line.slice(1));
-  return { called: names("+"), uncalled: names("-") };
+  const lines = readdirSync(folder)
+    .filter((name) => name.endsWith(".calls"))
+    .flatMap((name) => readFileSync(join(folder, name), "utf8").trim().split("\n"));
+  const rules = [...new Set(lines.map((line) => line.slice(1)))].sort();
+  const proven = new Set(lines.filter((line) => line.startsWith("+")).map((line) => line.slice(1)));
+  const nameOf = (rule) => rule.slice(0, rule.indexOf("("));
+  const names = [...new Set(rules.map(nameOf))];
+  const provenNames = new Set([...proven].map(nameOf));
+  return {
+    names,
+    uncalled: names.filter((name) => !provenNames.has(name)),
+    overloads: rules.filter((rule) => !proven.has(rule) && provenNames.has(nameOf(rule))),
+  };
 }
 
+const started = Date.now();
 try {
   // One after the other on two cores: torch takes both.
   for (const python of pythons) process.stdout.write(await make(python));
   mkdirSync(models);
-  const results = [...opsets.flatMap(compare), ...check()];
+  const results = [...(await compareAll()), ...check()];
   for (const { name, passed, reason } of results) if (!passed) console.log(`FAIL ${name}\n     ${reason}`);
-  const { called, uncalled } = coverage();
+  const { names, uncalled, overloads } = coverage();
   const files = readdirSync(folder).filter((name) => name.endsWith(".pt")).length;
+  for (const overload of overloads) console.log(`no case goes through ${overload}`);
   console.log(
-    `${called.length} operators in ${files} archives; no case calls: ${uncalled.join(", ") || "–"}`,
+    `${names.length - uncalled.length} of ${names.length} operators in ${files} archives; no case calls: ${uncalled.join(", ") || "–"}`,
   );
+  console.log(`${Math.round((Date.now() - started) / 1000)} s`);
   const passed = results.filter((result) => result.passed).length;
   console.log(`${passed} passed, ${results.length - passed} failed`);
   process.exitCode = passed === results.length && passed > 0 ? 0 : 1;

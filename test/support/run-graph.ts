@@ -105,14 +105,11 @@ function plainTensor(tensor: Tensor): PlainTensor {
   return { dtype, shape: tensor.dims, bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
 }
 
-/** The elements as numbers. */
-function numbersOf({ dtype, bytes }: PlainTensor): readonly number[] {
+/** The elements as numbers; integers of 64 bits stay whole. */
+function numbersOf({ dtype, bytes }: PlainTensor): readonly (number | bigint)[] {
   const type = runtimeTypes[dtype] as keyof typeof arrays;
-  const values = Array.from(
-    new arrays[type](bytes.slice().buffer as ArrayBuffer) as unknown as ArrayLike<number | bigint>,
-    Number,
-  );
-  return type === "float16" ? values.map(halfValue) : values;
+  const values = [...(new arrays[type](bytes.slice().buffer as ArrayBuffer) as Iterable<number | bigint>)];
+  return type === "float16" ? values.map((bits) => halfValue(Number(bits))) : values;
 }
 
 function halfValue(bits: number): number {
@@ -135,9 +132,9 @@ export function differenceBetween(
   const [a, b] = [numbersOf(actual), numbersOf(wanted)];
   const isFloat = /F/.test(wanted.dtype);
   for (const [index, x] of a.entries()) {
-    const y = b[index] as number;
+    const y = b[index] as typeof x;
     if (Object.is(x, y) || x === y) continue;
-    if (isFloat && Math.abs(x - y) <= absolute + relative * Math.abs(y)) continue;
+    if (isFloat && Math.abs(Number(x) - Number(y)) <= absolute + relative * Math.abs(Number(y))) continue;
     return `element ${index} is ${x}, and torch gives ${y}`;
   }
   return undefined;

@@ -5,7 +5,7 @@ import { staticShape } from "../shapes/dimension.ts";
 import { countOf, expandKnown, foldBinary, foldUnary } from "./fold.ts";
 import type { Attributes, GraphBuilder } from "./graph-builder.ts";
 import { constant, maxKnown, type Operand, scalar } from "./operand.ts";
-import { categoryOf, isFloat, isFoldable, roundTo, typeCode } from "./types.ts";
+import { categoryOf, heldAs, isFloat, typeCode } from "./types.ts";
 
 type Kernel = (left: number, right: number) => number;
 
@@ -105,7 +105,11 @@ export function cast(builder: GraphBuilder, operand: Operand, dtype: DType): Ope
   if (folded !== undefined) return folded;
   // Constants are written in the wanted dtype, also where arithmetic in it is not done here.
   if (known?.every((item) => typeof item === "number") && isFloat(dtype))
-    return constant(dtype, shape, known);
+    return constant(
+      dtype,
+      shape,
+      known.map((item) => heldAs(dtype, item)),
+    );
   return builder.node("Cast", [operand], { dtype, shape }, { to: intAttribute(typeCode(dtype)) });
 }
 
@@ -143,11 +147,11 @@ export function not(builder: GraphBuilder, operand: Operand): Operand {
   return unary(builder, "Not", operand);
 }
 
-/** A 0-d constant, rounded to its dtype. */
+/** A 0-d constant, as its dtype holds it. */
 export function number(dtype: DType, value: number): Operand {
   if (!Number.isFinite(value) && categoryOf(dtype) === "integer")
     throw new ConvertError("malformed", `${value} is made a number of ${dtype}`);
-  return scalar(dtype, isFoldable(dtype) ? (roundTo(dtype, value) ?? value) : value);
+  return scalar(dtype, heldAs(dtype, value));
 }
 
 /** The sum of two tensors of one dtype, broadcast. */

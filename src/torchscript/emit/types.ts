@@ -58,6 +58,29 @@ const ranges: Partial<Record<DType, readonly [number, number]>> = {
   I64: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
 };
 
+/** The nearest half-precision number, halves to even. */
+function roundToHalf(value: number): number {
+  const size = Math.abs(value);
+  if (!Number.isFinite(value) || size === 0) return value;
+  if (size >= 65520) return Math.sign(value) * Number.POSITIVE_INFINITY;
+  const step = 2 ** (Math.max(Math.floor(Math.log2(size)), -14) - 10);
+  const count = size / step;
+  const floor = Math.floor(count);
+  const isUp = count - floor > 0.5 || (count - floor === 0.5 && floor % 2 === 1);
+  return Math.sign(value) * (isUp ? floor + 1 : floor) * step;
+}
+
+/** A number of Python given to a tensor of the type: integers lose their fraction and wrap around. */
+export function heldAs(dtype: DType, value: number): number {
+  if (dtype === "F16") return roundToHalf(value);
+  const range = ranges[dtype];
+  if (range === undefined || dtype === "I64" || !Number.isFinite(value))
+    return (isFoldable(dtype) ? roundTo(dtype, value) : undefined) ?? value;
+  const count = range[1] - range[0] + 1;
+  const above = (Math.trunc(value) - range[0]) % count;
+  return (above < 0 ? above + count : above) + range[0];
+}
+
 /** A computed number as the type holds it; `undefined` where it does not fit, so that nothing is folded. */
 export function roundTo(dtype: DType, value: number): number | undefined {
   if (dtype === "F32") return Math.fround(value);

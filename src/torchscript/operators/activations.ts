@@ -1,5 +1,16 @@
 import { ConvertError } from "../../core/errors.ts";
-import { add, binary, cast, multiply, number, scaled, unary } from "../emit/arithmetic.ts";
+import {
+  add,
+  binary,
+  cast,
+  divide,
+  multiply,
+  number,
+  scaled,
+  subtract,
+  unary,
+  where,
+} from "../emit/arithmetic.ts";
 import { floatAttribute, intAttribute } from "../emit/attributes.ts";
 import type { GraphBuilder } from "../emit/graph-builder.ts";
 import { axisOf, reshape, split } from "../emit/layout.ts";
@@ -7,22 +18,49 @@ import type { Operand } from "../emit/operand.ts";
 import { isFloat } from "../emit/types.ts";
 import { dimensionText, divideDimensions, remainderOfDimensions } from "../shapes/dimension.ts";
 import { asFloat } from "../values/promotion.ts";
-import { type OperatorRule, rule, viewRule } from "./rule.ts";
+import { singleFunction } from "./functions.ts";
+import { type OperatorRule, type RuleContext, rule, viewRule } from "./rule.ts";
 
 function clip(builder: GraphBuilder, x: Operand, low: number, high: number): Operand {
-  return builder.node("Clip", [x, number(x.dtype, low), number(x.dtype, high)], x);
+  const [least, most] = [number(x.dtype, low), number(x.dtype, high)];
+  if (isFloat(x.dtype)) return builder.node("Clip", [x, least, most], x);
+  return binary(builder, "Min", binary(builder, "Max", x, least), most);
 }
 
 function silu(builder: GraphBuilder, x: Operand): Operand {
-  return multiply(builder, x, unary(builder, "Sigmoid", x));
+  if (x.dtype === "F32") return multiply(builder, x, unary(builder, "Sigmoid", x));
+  // The runtime makes one operator of the product that it has for float32 only.
+  const exp = unary(builder, "Exp", unary(builder, "Neg", x));
+  return divide(builder, x, add(builder, number(x.dtype, 1), exp));
 }
 
+/** `attributes` of nodes are float32; in float64 the same is made of operators whose numbers are not. */
+function positiveOr(builder: GraphBuilder, x: Operand, below: Operand): Operand {
+  return where(builder, binary(builder, "Greater", x, number(x.dtype, 0)), x, below);
+}
+
+/** `alpha * (exp(x) - 1)` below zero. */
+function elu(builder: GraphBuilder, x: Operand, alpha: number): Operand {
+  if (x.dtype !== "F64") return unary(builder, "Elu", x, { alpha: floatAttribute(alpha) });
+  const grown = subtract(builder, unary(builder, "Exp", x), number(x.dtype, 1));
+  return positiveOr(builder, x, scaled(builder, grown, alpha));
+}
+
+function hardsigmoid(builder: GraphBuilder, x: Operand): Operand {
+  if (x.dtype === "F64")
+    return clip(builder, add(builder, divide(builder, x, number(x.dtype, 6)), number(x.dtype, 0.5)), 0, 1);
+  return unary(builder, "HardSigmoid", x, { alpha: floatAttribute(1 / 6), beta: floatAttribute(0.5) });
+}
+
+/** Constants of the self-normalizing activation, as torch has them. */
+const selu = { alpha: 1.6732632423543772, scale: 1.0507009873554805 };
+
 /** `x * Φ(x)`, or its approximation by tanh. */
-export function gelu(builder: GraphBuilder, x: Operand, approximate: string): Operand {
+export function gelu(builder: GraphBuilder, x: Operand, approximate: string, context: RuleContext): Operand {
   const half = scaled(builder, x, 0.5);
   const one = number(x.dtype, 1);
   if (approximate === "none") {
-    const erf = unary(builder, "Erf", scaled(builder, x, Math.SQRT1_2));
+    const erf = singleFunction(builder, "erf", scaled(builder, x, Math.SQRT1_2), context);
     return multiply(builder, half, add(builder, erf, one));
   }
   if (approximate !== "tanh") throw new ConvertError("malformed", `gelu is approximated by "${approximate}"`);
@@ -75,7 +113,6 @@ type Unary = "a(Tensor self)";
 const plain: Readonly<Record<string, string>> = {
   sigmoid: "Sigmoid",
   tanh: "Tanh",
-  hardswish: "HardSwish",
   softsign: "Softsign",
 };
 
@@ -94,14 +131,17 @@ const simple: readonly OperatorRule[] = [
   rule("mish(Tensor self)", ({ self }, builder) =>
     multiply(builder, self, unary(builder, "Tanh", unary(builder, "Softplus", self))),
   ),
-  rule("hardsigmoid(Tensor self)", ({ self }, builder) =>
-    unary(builder, "HardSigmoid", self, { alpha: floatAttribute(1 / 6), beta: floatAttribute(0.5) }),
+  rule("hardsigmoid(Tensor self)", ({ self }, builder) => hardsigmoid(builder, self)),
+  rule("hardswish(Tensor self)", ({ self }, builder) =>
+    self.dtype === "F64"
+      ? multiply(builder, self, hardsigmoid(builder, self))
+      : unary(builder, "HardSwish", self),
   ),
   rule("log_sigmoid(Tensor self)", ({ self }, builder) =>
     unary(builder, "Neg", unary(builder, "Softplus", unary(builder, "Neg", self))),
   ),
-  rule("gelu(Tensor self, *, str approximate=none)", ({ self, approximate }, builder) =>
-    gelu(builder, self, approximate),
+  rule("gelu(Tensor self, *, str approximate=none)", ({ self, approximate }, builder, context) =>
+    gelu(builder, self, approximate, context),
   ),
 ];
 
@@ -110,33 +150,35 @@ const withArguments: readonly OperatorRule[] = [
     clip(builder, self, Number(min_val), Number(max_val)),
   ),
   rule("leaky_relu(Tensor self, Scalar negative_slope=0.01)", ({ self, negative_slope }, builder) =>
-    unary(builder, "LeakyRelu", self, { alpha: floatAttribute(Number(negative_slope)) }),
+    self.dtype === "F64"
+      ? positiveOr(builder, self, scaled(builder, self, Number(negative_slope)))
+      : unary(builder, "LeakyRelu", self, { alpha: floatAttribute(Number(negative_slope)) }),
   ),
   rule(
     "elu(Tensor self, Scalar alpha=1, Scalar scale=1, Scalar input_scale=1)",
     ({ self, alpha, scale, input_scale }, builder) => {
       const scaledInput = scaled(builder, self, Number(input_scale));
       if (Number(input_scale) !== 1) throw new ConvertError("unsupported", "elu with a scaled input");
-      return scaled(
-        builder,
-        unary(builder, "Elu", scaledInput, { alpha: floatAttribute(Number(alpha)) }),
-        Number(scale),
-      );
+      return scaled(builder, elu(builder, scaledInput, Number(alpha)), Number(scale));
     },
   ),
   rule("celu(Tensor self, Scalar alpha=1)", ({ self, alpha }, builder) => {
     const a = Number(alpha);
-    const inner = unary(builder, "Elu", scaled(builder, self, 1 / a), { alpha: floatAttribute(1) });
+    const inner = elu(builder, scaled(builder, self, 1 / a), 1);
     // max(x, 0) + min(0, a(exp(x/a) - 1)) is elu of x/a, times a.
     return scaled(builder, inner, a);
   }),
-  rule("selu(Tensor self)", ({ self }, builder) => unary(builder, "Selu", self, {})),
+  rule("selu(Tensor self)", ({ self }, builder) =>
+    self.dtype === "F64"
+      ? scaled(builder, elu(builder, self, selu.alpha), selu.scale)
+      : unary(builder, "Selu", self, {}),
+  ),
   rule("softplus(Tensor self, Scalar beta=1, Scalar threshold=20)", ({ self, beta, threshold }, builder) =>
     softplus(builder, self, Number(beta), Number(threshold)),
   ),
   rule("threshold(Tensor self, Scalar threshold, Scalar value)", ({ self, threshold, value }, builder) => {
-    const above = binary(builder, "Greater", self, number(self.dtype, Number(threshold)));
-    return builder.node("Where", [above, self, number(self.dtype, Number(value))], self);
+    const below = binary(builder, "LessOrEqual", self, number(self.dtype, Number(threshold)));
+    return where(builder, below, number(self.dtype, Number(value)), self);
   }),
   rule("glu(Tensor self, int dim=-1)", ({ self, dim }, builder) => glu(builder, self, dim)),
   rule("prelu(Tensor self, Tensor weight)", ({ self, weight }, builder) => prelu(builder, self, weight)),

@@ -182,7 +182,7 @@ interface EncoderLayer {
   readonly feedForward: readonly [readonly [Operand, Operand], readonly [Operand, Operand]];
 }
 
-function encoderLayer(builder: GraphBuilder, x: Operand, layer: EncoderLayer): Operand {
+function encoderLayer(builder: GraphBuilder, x: Operand, layer: EncoderLayer, context: RuleContext): Operand {
   const { isNormFirst, eps, norms, feedForward } = layer;
   const norm = (which: 0 | 1, y: Operand): Operand => normalized(builder, y, ...norms[which], eps);
   const around = (which: 0 | 1, y: Operand, inner: (z: Operand) => Operand): Operand =>
@@ -190,7 +190,7 @@ function encoderLayer(builder: GraphBuilder, x: Operand, layer: EncoderLayer): O
   const attend = (y: Operand): Operand => packedAttention(builder, [y, y, y], layer.attention)[0];
   const feed = (y: Operand): Operand => {
     const hidden = linear(builder, y, ...feedForward[0]);
-    const active = layer.usesGelu ? gelu(builder, hidden, "none") : unary(builder, "Relu", hidden);
+    const active = layer.usesGelu ? gelu(builder, hidden, "none", context) : unary(builder, "Relu", hidden);
     return linear(builder, active, ...feedForward[1]);
   };
   return around(1, around(0, x, attend), feed);
@@ -226,29 +226,34 @@ export const attentionRules: readonly OperatorRule[] = [
   ),
   rule(
     "_transformer_encoder_layer_fwd(Tensor src, int embed_dim, int num_heads, Tensor qkv_weight, Tensor qkv_bias, Tensor proj_weight, Tensor proj_bias, bool use_gelu, bool norm_first, float eps, Tensor norm_weight_1, Tensor norm_bias_1, Tensor norm_weight_2, Tensor norm_bias_2, Tensor ffn_weight_1, Tensor ffn_bias_1, Tensor ffn_weight_2, Tensor ffn_bias_2, Tensor? mask=None, int? mask_type=None)",
-    (args, builder) =>
-      encoderLayer(builder, args.src, {
-        attention: {
-          heads: args.num_heads,
-          inWeight: args.qkv_weight,
-          inBias: args.qkv_bias,
-          outWeight: args.proj_weight,
-          outBias: args.proj_bias,
-          mask: args.mask,
-          maskType: args.mask_type,
+    (args, builder, context) =>
+      encoderLayer(
+        builder,
+        args.src,
+        {
+          attention: {
+            heads: args.num_heads,
+            inWeight: args.qkv_weight,
+            inBias: args.qkv_bias,
+            outWeight: args.proj_weight,
+            outBias: args.proj_bias,
+            mask: args.mask,
+            maskType: args.mask_type,
+          },
+          usesGelu: args.use_gelu,
+          isNormFirst: args.norm_first,
+          eps: args.eps,
+          norms: [
+            [args.norm_weight_1, args.norm_bias_1],
+            [args.norm_weight_2, args.norm_bias_2],
+          ],
+          feedForward: [
+            [args.ffn_weight_1, args.ffn_bias_1],
+            [args.ffn_weight_2, args.ffn_bias_2],
+          ],
         },
-        usesGelu: args.use_gelu,
-        isNormFirst: args.norm_first,
-        eps: args.eps,
-        norms: [
-          [args.norm_weight_1, args.norm_bias_1],
-          [args.norm_weight_2, args.norm_bias_2],
-        ],
-        feedForward: [
-          [args.ffn_weight_1, args.ffn_bias_1],
-          [args.ffn_weight_2, args.ffn_bias_2],
-        ],
-      }),
+        context,
+      ),
   ),
   rule(
     "rms_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, float? eps=None)",

@@ -85,7 +85,7 @@ const logic: readonly OperatorRule[] = [
 ];
 
 /** The larger or smaller of two. */
-function extreme(
+export function extreme(
   builder: GraphBuilder,
   opType: "Max" | "Min",
   left: TensorOrScalar,
@@ -106,8 +106,8 @@ function clamped(
   const bounds = [low, high].filter((bound) => bound !== undefined);
   const dtype: DType = promotedType([self, ...bounds]);
   const x = cast(builder, self, dtype);
-  const raised = low === undefined ? x : binary(builder, "Max", x, asOperand(builder, low, dtype));
-  return high === undefined ? raised : binary(builder, "Min", raised, asOperand(builder, high, dtype));
+  const raised = low === undefined ? x : extreme(builder, "Max", x, asOperand(builder, low, dtype));
+  return high === undefined ? raised : extreme(builder, "Min", raised, asOperand(builder, high, dtype));
 }
 
 const bounds: readonly OperatorRule[] = [

@@ -1,10 +1,12 @@
-import { add, binary, cast, divide, multiply, number, subtract, unary } from "../emit/arithmetic.ts";
+import { ConvertError } from "../../core/errors.ts";
+import { add, binary, cast, divide, multiply, number, scaled, subtract, unary } from "../emit/arithmetic.ts";
 import { foldUnary } from "../emit/fold.ts";
 import type { GraphBuilder } from "../emit/graph-builder.ts";
 import type { Operand } from "../emit/operand.ts";
 import { isFloat } from "../emit/types.ts";
 import { asFloat } from "../values/promotion.ts";
-import { type OperatorRule, rule } from "./rule.ts";
+import { type OperatorRule, type RuleContext, rule } from "./rule.ts";
+import { inSingle } from "./windows.ts";
 
 /** Rounded towards zero; ONNX has no such operator for floats. */
 export function truncated(builder: GraphBuilder, operand: Operand): Operand {
@@ -21,17 +23,61 @@ const floatFunctions: Readonly<Record<string, string>> = {
   reciprocal: "Reciprocal",
   sin: "Sin",
   cos: "Cos",
-  tan: "Tan",
-  asin: "Asin",
-  acos: "Acos",
-  atan: "Atan",
-  sinh: "Sinh",
-  cosh: "Cosh",
-  asinh: "Asinh",
-  acosh: "Acosh",
-  atanh: "Atanh",
-  erf: "Erf",
 };
+
+type Compute = (builder: GraphBuilder, x: Operand) => Operand;
+
+const half = (builder: GraphBuilder, x: Operand): Operand => scaled(builder, x, 0.5);
+const exp = (builder: GraphBuilder, x: Operand): Operand => unary(builder, "Exp", x);
+const log = (builder: GraphBuilder, x: Operand): Operand => unary(builder, "Log", x);
+const one = (x: Operand): Operand => number(x.dtype, 1);
+/** `sqrt(x² ± 1)`. */
+const leg = (builder: GraphBuilder, x: Operand, opType: "Add" | "Sub"): Operand =>
+  unary(builder, "Sqrt", binary(builder, opType, multiply(builder, x, x), one(x)));
+
+/** Functions that the runtime computes in float32 only, with what they are made of in float64. */
+const singleFunctions: Readonly<Record<string, readonly [string, Compute?]>> = {
+  tan: ["Tan", (builder, x) => divide(builder, unary(builder, "Sin", x), unary(builder, "Cos", x))],
+  asin: ["Asin"],
+  acos: ["Acos"],
+  atan: ["Atan"],
+  sinh: [
+    "Sinh",
+    (builder, x) => half(builder, subtract(builder, exp(builder, x), exp(builder, unary(builder, "Neg", x)))),
+  ],
+  cosh: [
+    "Cosh",
+    (builder, x) => half(builder, add(builder, exp(builder, x), exp(builder, unary(builder, "Neg", x)))),
+  ],
+  asinh: [
+    "Asinh",
+    (builder, x) => {
+      const size = unary(builder, "Abs", x);
+      const result = log(builder, add(builder, size, leg(builder, size, "Add")));
+      return multiply(builder, unary(builder, "Sign", x), result);
+    },
+  ],
+  acosh: ["Acosh", (builder, x) => log(builder, add(builder, x, leg(builder, x, "Sub")))],
+  atanh: [
+    "Atanh",
+    (builder, x) =>
+      half(builder, log(builder, divide(builder, add(builder, one(x), x), subtract(builder, one(x), x)))),
+  ],
+  erf: ["Erf"],
+};
+
+/** `operator` of floats; float64 is computed from others, or in float32 where there are none, with a warning. */
+export function singleFunction(
+  builder: GraphBuilder,
+  name: string,
+  x: Operand,
+  context: RuleContext,
+): Operand {
+  const [opType, wide] = singleFunctions[name] as readonly [string, Compute?];
+  if (x.dtype !== "F64") return unary(builder, opType, x);
+  if (wide !== undefined) return wide(builder, x);
+  return inSingle(builder, [x], context, ([narrow]) => unary(builder, opType, narrow as Operand));
+}
 
 /** Functions that leave integers what they are. */
 const roundings: Readonly<Record<string, string>> = { floor: "Floor", ceil: "Ceil", round: "Round" };
@@ -42,6 +88,11 @@ const functions: readonly OperatorRule[] = [
   ...Object.entries(floatFunctions).map(([name, opType]) =>
     rule(`${name}(Tensor self)` as Unary, ({ self }, builder) =>
       unary(builder, opType, asFloat(builder, self)),
+    ),
+  ),
+  ...Object.keys(singleFunctions).map((name) =>
+    rule(`${name}(Tensor self)` as Unary, ({ self }, builder, context) =>
+      singleFunction(builder, name, asFloat(builder, self), context),
     ),
   ),
   ...Object.entries(roundings).map(([name, opType]) =>
@@ -82,11 +133,30 @@ const functions: readonly OperatorRule[] = [
     }),
   ),
   rule("abs(Tensor self)", ({ self }, builder) => unary(builder, "Abs", self)),
-  rule("neg(Tensor self)", ({ self }, builder) => unary(builder, "Neg", self)),
-  rule("sign(Tensor self)", ({ self }, builder) => unary(builder, "Sign", self)),
-  rule("square(Tensor self)", ({ self }, builder) => multiply(builder, self, self)),
+  ...["neg", "negative"].map((name) =>
+    rule(`${name}(Tensor self)` as Unary, ({ self }, builder) => {
+      if (self.dtype === "BOOL") throw new ConvertError("malformed", "a bool with a minus");
+      // The runtime has no minus of bytes, which wrap around.
+      const isNarrow = self.dtype === "U8" || self.dtype === "I16";
+      return isNarrow
+        ? cast(builder, unary(builder, "Neg", cast(builder, self, "I32")), self.dtype)
+        : unary(builder, "Neg", self);
+    }),
+  ),
+  ...["sign", "sgn"].map((name) =>
+    rule(`${name}(Tensor self)` as Unary, ({ self }, builder) => signOf(builder, self)),
+  ),
   rule("isnan(Tensor self)", ({ self }, builder) => isNaNOf(builder, self)),
 ];
+
+/** NaN has the sign 0 to torch, and is one to ONNX. */
+function signOf(builder: GraphBuilder, x: Operand): Operand {
+  if (x.dtype === "BOOL") return x;
+  if (!isFloat(x.dtype)) return unary(builder, "Sign", x);
+  const flag = (opType: string): Operand =>
+    cast(builder, binary(builder, opType, x, number(x.dtype, 0)), x.dtype);
+  return subtract(builder, flag("Greater"), flag("Less"));
+}
 
 function isNaNOf(builder: GraphBuilder, operand: Operand): Operand {
   const float = isFloat(operand.dtype) ? operand : cast(builder, operand, "F32");

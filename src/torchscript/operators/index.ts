@@ -6,6 +6,7 @@ import { conversionRules } from "./conversions.ts";
 import { convolutionRules } from "./convolution.ts";
 import { creationRules } from "./creation.ts";
 import { dataSelectionRules } from "./data-selection.ts";
+import { divisionRules } from "./divisions.ts";
 import { functionRules } from "./functions.ts";
 import { identityRules } from "./identities.ts";
 import { indexingRules } from "./indexing.ts";
@@ -19,6 +20,7 @@ import { orderingRules } from "./ordering.ts";
 import { packedSequenceRules } from "./packed-sequence.ts";
 import { paddingRules } from "./padding.ts";
 import { poolingRules } from "./pooling.ts";
+import { powerRules } from "./powers.ts";
 import { productRules } from "./products.ts";
 import { recurrentRules } from "./recurrent.ts";
 import { reductionRules } from "./reductions.ts";
@@ -36,6 +38,8 @@ const allRules: readonly OperatorRule[] = [
   ...creationRules,
   ...arithmeticRules,
   ...comparisonRules,
+  ...divisionRules,
+  ...powerRules,
   ...functionRules,
   ...identityRules,
   ...joinRules,

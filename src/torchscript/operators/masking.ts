@@ -6,7 +6,7 @@ import { expand, gather, reshape } from "../emit/layout.ts";
 import { constant, maxKnown, type Operand, scalar } from "../emit/operand.ts";
 import { isFloat } from "../emit/types.ts";
 import { shapeText, staticShape } from "../shapes/dimension.ts";
-import { asOperand, promoted, promotedType, type TensorOrScalar } from "../values/promotion.ts";
+import { asOperand, promoted, type TensorOrScalar } from "../values/promotion.ts";
 import { type OperatorRule, rule } from "./rule.ts";
 
 /** A mask as bools; bytes are an old way to write them. */
@@ -18,9 +18,6 @@ function flagsOf(builder: GraphBuilder, mask: Operand): Operand {
 
 /** `value` where the mask is set; it is given the tensor's dtype, whatever its own is. */
 function filledWhere(builder: GraphBuilder, x: Operand, mask: Operand, value: TensorOrScalar): Operand {
-  const dtype = promotedType([x, value]);
-  if (!isFloat(x.dtype) && isFloat(dtype))
-    throw new ConvertError("unsupported", `masked_fill of ${x.dtype} with a float`);
   const single = asOperand(builder, value, x.dtype);
   if (single.shape.length > 0)
     throw new ConvertError("malformed", `masked_fill with a tensor of shape ${shapeText(single.shape)}`);

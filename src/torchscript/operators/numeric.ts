@@ -19,6 +19,7 @@ import { integers, type Operand, tableOf } from "../emit/operand.ts";
 import { reduce } from "../emit/reduce.ts";
 import { isFloat } from "../emit/types.ts";
 import { asFloat, promoted, promotedType, type TensorOrScalar } from "../values/promotion.ts";
+import { extreme } from "./comparisons.ts";
 import { type OperatorRule, rule } from "./rule.ts";
 
 /** Both in one floating-point type, as torch promotes to. */
@@ -146,15 +147,23 @@ const functions: readonly OperatorRule[] = [
     return where(builder, counts, number(x.dtype, 0), product);
   }),
   rule("hypot(Tensor self, Tensor other)", ({ self, other }, builder) => {
-    const [x, y] = floats(builder, self, other);
-    return unary(builder, "Sqrt", add(builder, multiply(builder, x, x), multiply(builder, y, y)));
-  }),
-  rule("fmod(Tensor self, Tensor|Scalar other)", ({ self, other }, builder) => {
-    const [x, y] = promoted(builder, self, other) as [Operand, Operand];
-    const shape = builder.guards.broadcast(x.shape, y.shape);
-    if (!["F32", "F64", "I32", "I64"].includes(x.dtype))
-      throw new ConvertError("unsupported", `fmod of ${x.dtype}`);
-    return builder.node("Mod", [x, y], { dtype: x.dtype, shape }, { fmod: intAttribute(1) });
+    const [x, y] = floats(builder, self, other).map((side) => unary(builder, "Abs", side)) as [
+      Operand,
+      Operand,
+    ];
+    // Scaled by the larger, whose square might be too large.
+    const [long, short] = [binary(builder, "Max", x, y), binary(builder, "Min", x, y)];
+    const isZero = binary(builder, "Equal", long, number(long.dtype, 0));
+    const ratio = where(builder, isZero, long, divide(builder, short, long));
+    const one = number(long.dtype, 1);
+    const root = unary(builder, "Sqrt", add(builder, multiply(builder, ratio, ratio), one));
+    const isLong = binary(builder, "Or", isInfinite(builder, x, "both"), isInfinite(builder, y, "both"));
+    return where(
+      builder,
+      isLong,
+      number(long.dtype, Number.POSITIVE_INFINITY),
+      multiply(builder, long, root),
+    );
   }),
   ...(
     [
@@ -164,7 +173,7 @@ const functions: readonly OperatorRule[] = [
   ).map(([name, opType]) =>
     rule(`${name}(Tensor self, Tensor other)` as Two, ({ self, other }, builder) => {
       const [x, y] = promoted(builder, self, other) as [Operand, Operand];
-      const chosen = binary(builder, opType, x, y);
+      const chosen = extreme(builder, opType, x, y);
       if (!isFloat(x.dtype)) return chosen;
       // A number wins over NaN.
       const orY = where(builder, isNotANumber(builder, x), y, chosen);

@@ -1,5 +1,5 @@
 import { ConvertError } from "../../core/errors.ts";
-import { cast, divide, multiply } from "../emit/arithmetic.ts";
+import { binary, cast, divide, multiply } from "../emit/arithmetic.ts";
 import { stringAttribute } from "../emit/attributes.ts";
 import type { GraphBuilder } from "../emit/graph-builder.ts";
 import { axisOf, squeeze, unsqueeze } from "../emit/layout.ts";
@@ -147,7 +147,8 @@ export const productRules: readonly OperatorRule[] = [
       if (self.shape.length !== 1 || vec2.shape.length !== 1)
         throw new ConvertError("malformed", "the outer product of what is no vector");
       const [a, b] = promoted(builder, self, vec2) as [Operand, Operand];
-      return multiply(builder, unsqueeze(builder, a, [1]), unsqueeze(builder, b, [0]));
+      const [down, across] = [unsqueeze(builder, a, [1]), unsqueeze(builder, b, [0])];
+      return a.dtype === "BOOL" ? binary(builder, "And", down, across) : multiply(builder, down, across);
     }),
   ),
   rule("_weight_norm(Tensor v, Tensor g, int dim=0)", ({ v, g, dim }, builder) =>

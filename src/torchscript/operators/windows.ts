@@ -56,7 +56,7 @@ export function inSingle(
   const [first] = operands;
   if (first?.dtype !== "F64") return make(operands);
   context.warn(
-    "float64 is computed in float32 where ONNX Runtime has nothing wider: convolutions, pooling, resizing",
+    "float64 is computed in float32 where ONNX Runtime has nothing wider: convolutions, pooling, resizing, erf, arcs",
   );
   const narrow = operands.map((operand) => operand && cast(builder, operand, "F32"));
   return cast(builder, make(narrow), "F64");
