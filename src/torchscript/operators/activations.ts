@@ -185,15 +185,20 @@ const withArguments: readonly OperatorRule[] = [
   rule("_prelu_kernel(Tensor self, Tensor weight)", ({ self, weight }, builder) =>
     builder.node("PRelu", [self, weight], self),
   ),
-  ...["softmax", "_softmax"].map((name) =>
-    rule(
-      `${name}(Tensor self, int dim, dtype? dtype=None)` as "a(Tensor self, int dim, dtype? dtype=None)",
-      ({ self, dim, dtype }, builder) => softmax(builder, "Softmax", self, dim, dtype),
-    ),
-  ),
-  rule("log_softmax(Tensor self, int dim, dtype? dtype=None)", ({ self, dim, dtype }, builder) =>
-    softmax(builder, "LogSoftmax", self, dim, dtype),
-  ),
+  ...(["Softmax", "LogSoftmax"] as const).flatMap((opType) => {
+    const name = opType === "Softmax" ? "softmax" : "log_softmax";
+    return [
+      rule(
+        `${name}(Tensor self, int dim, dtype? dtype=None)` as "a(Tensor self, int dim, dtype? dtype=None)",
+        ({ self, dim, dtype }, builder) => softmax(builder, opType, self, dim, dtype),
+      ),
+      rule(
+        `_${name}(Tensor self, int dim, bool half_to_float)` as "a(Tensor self, int dim, bool half_to_float)",
+        ({ self, dim, half_to_float }, builder) =>
+          softmax(builder, opType, self, dim, half_to_float ? "F32" : undefined),
+      ),
+    ];
+  }),
 ];
 
 /** Dropout of a model that is not trained does nothing, and gives the tensor itself. */

@@ -20,7 +20,7 @@ import { truncated } from "./functions.ts";
 import { type OperatorRule, rule } from "./rule.ts";
 
 /** `/`: of integers the true quotient, a float. */
-export function quotient(builder: GraphBuilder, left: TensorOrScalar, right: TensorOrScalar): Operand {
+function quotient(builder: GraphBuilder, left: TensorOrScalar, right: TensorOrScalar): Operand {
   const dtype = floatType(promotedType([left, right]));
   return divide(builder, asOperand(builder, left, dtype), asOperand(builder, right, dtype));
 }
