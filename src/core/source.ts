@@ -13,12 +13,33 @@ export interface ByteSource {
   readonly granule?: number | undefined;
   /** Set where reads of about this many bytes cost far less than smaller ones do. */
   readonly preferredBytes?: number | undefined;
+  /** Set where reading from front to back costs many times more than reading in patches. */
+  readonly patchwork?: Patchwork | undefined;
   /** Changes when the bytes do, as far as the place they lie at can tell. */
   readonly revision?: string | undefined;
   /** CRC-32 of all the bytes where the container recorded one; whoever reads them all is to compare. */
   readonly crc32?: number | undefined;
   /** Where the bytes from `offset` on lie as they are; left out, or `undefined`, where they have to be read to be had. */
   place?: ((offset: number, request?: ReadRequest) => Promise<FilePlace | undefined>) | undefined;
+}
+
+/** Runs of a source that lie apart, all of one length. */
+export interface Patch {
+  /** Where the first run starts. */
+  readonly offset: number;
+  /** Bytes of one run. */
+  readonly length: number;
+  readonly count: number;
+  /** From the start of one run to that of the next. */
+  readonly step: number;
+}
+
+/** A way to read a source out of order. */
+export interface Patchwork {
+  /** All bytes of the source, each once. */
+  patches(): Iterable<Patch>;
+  /** Fills `target` with the runs of a patch, one behind the other. */
+  readPatch(target: Uint8Array, patch: Patch, request?: ReadRequest): Promise<void>;
 }
 
 /** What a read may use and what may stop it. */

@@ -1,6 +1,7 @@
 import { createScratchPool, type Scratch } from "../core/scratch.ts";
-import { type ByteSource, checkRange, type ReadRequest } from "../core/source.ts";
+import { type ByteSource, checkRange, type Patch, type ReadRequest } from "../core/source.ts";
 import { gatherBox } from "./gather-box.ts";
+import { type Dimension, type PatchSizes, patchesOf, patchSizes } from "./patches.ts";
 import type { Axis } from "./scatter.ts";
 
 /** A view of a storage: `offset` and `strides` in elements of `itemBytes`. */
@@ -16,31 +17,52 @@ export interface StridedView {
  * The elements of a view in row-major order, gathered from `storage` as they are asked for. Any range can be read:
  * it is cut into boxes, and each box is read in runs along its smallest strides. Borrows its memory.
  */
-export function gathered(storage: ByteSource, view: StridedView): ByteSource {
+export function gathered(
+  storage: ByteSource,
+  view: StridedView,
+  { longestWindow, ...sizes }: GatherSizes = gatherSizes,
+): ByteSource {
   const dims = mergeDimensions(view);
   const size = view.shape.reduce((product, extent) => product * extent, view.itemBytes);
+  const window = preferredBytes(dims, view.itemBytes, size, longestWindow);
+  const patches = window === undefined ? undefined : patchesOf(dims, view.itemBytes, window, sizes);
   return {
     name: view.name,
     size,
     granule: view.itemBytes,
-    preferredBytes: preferredBytes(dims, view.itemBytes, size),
+    preferredBytes: window,
+    patchwork: patches && {
+      patches,
+      readPatch: (target, patch, request) =>
+        lendAligned(target, request, (aligned, lent) => fillPatch(aligned, patch, lent)),
+    },
     async readInto(target, offset, request = {}) {
       checkRange(view.name, size, offset, target.length);
-      const scratch = request.scratch ?? createScratchPool();
-      // Elements are moved as machine words, which have to be aligned.
-      if (target.byteOffset % 4 === 0) return fill(target, offset, { ...request, scratch });
-      await scratch.lend(target.length, async (aligned) => {
-        await fill(aligned, offset, { ...request, scratch });
-        target.set(aligned);
-      });
+      await lendAligned(target, request, (aligned, lent) => fill(aligned, offset, lent));
     },
   };
 
-  async function fill(
+  /** The runs are a box of the view, but for the place that each has in the target. */
+  async function fillPatch(
     target: Uint8Array,
-    offset: number,
-    request: ReadRequest & { scratch: Scratch },
+    { offset, length, count, step }: Patch,
+    request: LentRequest,
   ): Promise<void> {
+    const run = nextBox(dims, offset / view.itemBytes, length / view.itemBytes, view.itemBytes);
+    const below = nextBox(dims, (offset + step) / view.itemBytes, 1, view.itemBytes);
+    const axis = { size: count, from: (below.start - run.start) * view.itemBytes, to: length };
+    const axes = count === 1 ? run.axes : [...run.axes, axis];
+    await gatherBox(
+      storage,
+      (view.offset + run.start) * view.itemBytes,
+      axes,
+      target,
+      view.itemBytes,
+      request,
+    );
+  }
+
+  async function fill(target: Uint8Array, offset: number, request: LentRequest): Promise<void> {
     let element = offset / view.itemBytes;
     let at = 0;
     while (at < target.length) {
@@ -54,9 +76,29 @@ export function gathered(storage: ByteSource, view: StridedView): ByteSource {
   }
 }
 
-interface Dimension {
-  readonly size: number;
-  readonly stride: number;
+/** Sizes that decide how a view is read, in bytes. */
+export interface GatherSizes extends PatchSizes {
+  /** The longest read that is asked for; two of them are under way at once, one being filled and one being written. */
+  readonly longestWindow: number;
+}
+
+const gatherSizes: GatherSizes = { ...patchSizes, longestWindow: 40 * 1024 * 1024 };
+
+/** A request that has memory to lend. */
+type LentRequest = ReadRequest & { readonly scratch: Scratch };
+
+/** Elements are moved as machine words, which have to be aligned. */
+async function lendAligned(
+  target: Uint8Array,
+  request: ReadRequest = {},
+  fill: (aligned: Uint8Array, request: LentRequest) => Promise<void>,
+): Promise<void> {
+  const scratch = request.scratch ?? createScratchPool();
+  if (target.byteOffset % 4 === 0) return fill(target, { ...request, scratch });
+  await scratch.lend(target.length, async (aligned) => {
+    await fill(aligned, { ...request, scratch });
+    target.set(aligned);
+  });
 }
 
 /** Drops dimensions of one step and joins neighbours that continue each other. */
@@ -105,14 +147,17 @@ function nextBox(
 }
 
 const longRun = 16 * 1024;
-/** Two reads of this size are under way at once, one being filled and one being written. */
-const maxPreferredBytes = 40 * 1024 * 1024;
 
 /**
  * A transposed view gives, to each read, a run as long as the rows that were asked for are many. As many as make
  * the runs worth their reads, and no more than memory allows.
  */
-function preferredBytes(dims: readonly Dimension[], itemBytes: number, size: number): number | undefined {
+function preferredBytes(
+  dims: readonly Dimension[],
+  itemBytes: number,
+  size: number,
+  longest: number,
+): number | undefined {
   let below = itemBytes;
   let nearest: { readonly extent: number; readonly stride: number; readonly rowBytes: number } | undefined;
   for (const { size: extent, stride } of [...dims].reverse()) {
@@ -122,7 +167,8 @@ function preferredBytes(dims: readonly Dimension[], itemBytes: number, size: num
   }
   if (nearest === undefined || nearest.rowBytes === itemBytes) return undefined;
   const rows = Math.min(nearest.extent, Math.ceil(longRun / (nearest.stride * itemBytes)));
-  const wanted = Math.min(size, rows * nearest.rowBytes, maxPreferredBytes);
+  const wanted = Math.min(size, rows * nearest.rowBytes, longest);
   // Whole rows, so that no run is cut in two.
-  return Math.max(1, Math.floor(wanted / nearest.rowBytes)) * nearest.rowBytes;
+  const unit = nearest.rowBytes > wanted ? itemBytes : nearest.rowBytes;
+  return Math.floor(wanted / unit) * unit;
 }

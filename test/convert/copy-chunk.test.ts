@@ -46,7 +46,7 @@ describe("a chunk that a copier helps with", () => {
           const copier = files.copier(() => ++asked % patience === 0);
           const context = createContext();
           const checksums = createChecksumWatch(outputPlan("none", [file]), context);
-          for (const chunk of cutIntoChunks(file, 700_000)) {
+          for (const chunk of cutIntoChunks(file, 700_000, "any")) {
             await copyChunk(
               chunk,
               sink,
@@ -77,7 +77,7 @@ describe("a chunk that a copier helps with", () => {
     const files = openFiles();
     const chunkOf = (source: ByteSource) => {
       const file = plannedFile("out", [{ kind: "payload", tensor: "t", source }], 1);
-      return [...cutIntoChunks(file, 2 ** 20)][0] as Parameters<typeof isCopyable>[0];
+      return [...cutIntoChunks(file, 2 ** 20, "any")][0] as Parameters<typeof isCopyable>[0];
     };
     const long = chunkOf(files.source("in", new Uint8Array(300_000)));
     const short = chunkOf(files.source("in", new Uint8Array(200_000)));

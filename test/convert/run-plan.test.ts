@@ -3,9 +3,10 @@ import { planOutput } from "../../src/convert/plan/plan-output.ts";
 import { runPlan } from "../../src/convert/run/run-plan.ts";
 import { type ContextOptions, createContext } from "../../src/core/context.ts";
 import { type TensorDict, tensorDict } from "../../src/core/dict.ts";
+import { pieceSize } from "../../src/core/plan.ts";
 import { createScratchPool } from "../../src/core/scratch.ts";
 import type { OutputFolder } from "../../src/core/sink.ts";
-import { bytesSource } from "../../src/core/source.ts";
+import { type ByteSource, bytesSource } from "../../src/core/source.ts";
 import type { LazyTensor } from "../../src/core/tensor.ts";
 import { safetensors } from "../../src/formats/safetensors/index.ts";
 import { countingScratch, inverted, type RecordingFolder, recordingFolder } from "../support/doubles.ts";
@@ -121,6 +122,104 @@ describe("running a plan", () => {
     await runPlan(plan, recordingFolder(), () => false, context);
     expect(steps).toEqual([...steps].sort((a, b) => a - b));
     expect(steps.at(-1)).toBe(plan.size);
+  });
+});
+
+describe("payloads that are better read in patches", () => {
+  /** A matrix of `rows` rows in patches of some columns; reading it from front to back fails unless it is allowed. */
+  function patched(bytes: Uint8Array, rows: number, columns: number, inOrder: boolean): ByteSource {
+    const plain = bytesSource("patched", bytes);
+    const step = bytes.length / rows;
+    return {
+      ...plain,
+      readInto: (target, offset, request) =>
+        inOrder ? plain.readInto(target, offset, request) : Promise.reject(new Error("read in order")),
+      patchwork: {
+        *patches() {
+          for (let from = 0; from < step; from += columns)
+            yield { offset: from, length: Math.min(columns, step - from), count: rows, step };
+        },
+        async readPatch(target, { offset, length, count }) {
+          for (let run = 0; run < count; run++) {
+            const at = offset + run * step;
+            target.set(bytes.subarray(at, at + length), run * length);
+          }
+        },
+      },
+    };
+  }
+
+  function dictOf(inOrder: boolean): TensorDict {
+    const bytes = Uint8Array.from({ length: 40 * 30 }, (_, index) => (index * 7 + (index >> 8)) % 251);
+    const small = manyTensors(3, 50);
+    const [first, second, third] = [...small.tensors] as [
+      [string, LazyTensor],
+      [string, LazyTensor],
+      [string, LazyTensor],
+    ];
+    const wide = (columns: number): LazyTensor => ({
+      dtype: "U8",
+      shape: [40, 30],
+      payload: patched(bytes, 40, columns, inOrder),
+    });
+    return tensorDict(new Map([first, ["a", wide(7)], second, ["b", wide(30)], third]));
+  }
+
+  test("get to their places, whatever the buffers", async () => {
+    const plain = recordingFolder();
+    const whole = [...dictOf(true).tensors].map(([name, tensor]): [string, LazyTensor] => [
+      name,
+      { ...tensor, payload: { ...tensor.payload, patchwork: undefined } },
+    ]);
+    await write(tensorDict(new Map(whole)), plain);
+    for (const options of [
+      { jobs: 1, bufferBytes: 64 },
+      { jobs: 4, bufferBytes: 400 },
+      { jobs: 2, bufferBytes: 1_000_000 },
+    ]) {
+      const folder = recordingFolder();
+      await write(dictOf(false), folder, options);
+      expect(hashes(folder)).toEqual(hashes(plain));
+    }
+  });
+
+  test("are read from front to back where a folder or a hash needs that", async () => {
+    const plain = recordingFolder();
+    await write(dictOf(false), plain);
+    const inOrder = recordingFolder({ inOrder: true });
+    await write(dictOf(true), inOrder, { bufferBytes: 100 });
+    expect(hashes(inOrder)).toEqual(hashes(plain));
+    let end = 0;
+    for (const { position, length } of inOrder.writes) {
+      expect(position).toBe(end);
+      end = position + length;
+    }
+  });
+
+  test("count as there only when all of their patches are", async () => {
+    const reached: number[] = [];
+    const inner = recordingFolder();
+    const folder: OutputFolder = {
+      ...inner,
+      async create(name, size) {
+        const sink = await inner.create(name, size);
+        return { ...sink, reached: (position) => void reached.push(position) };
+      },
+    };
+    const plan = await planOf(dictOf(false));
+    await runPlan(plan, folder, () => false, createContext({ jobs: 1, bufferBytes: 64 }));
+    const inside: [number, number][] = [];
+    let position = 0;
+    for (const piece of plan.files[0]?.pieces ?? []) {
+      const size = pieceSize(piece);
+      if (piece.kind === "payload" && piece.source.patchwork)
+        inside.push([position + 1, position + size - 1]);
+      position += size;
+    }
+    expect(inside).toHaveLength(2);
+    for (const at of reached) expect(inside.some(([from, to]) => at >= from && at <= to)).toBe(false);
+    expect(reached.at(-1)).toBe(plan.size);
+    expect(reached).toEqual([...reached].sort((a, b) => a - b));
   });
 });
 

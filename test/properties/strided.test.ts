@@ -148,6 +148,70 @@ describe("gathering a strided view gives what an element loop gives", () => {
   });
 });
 
+describe("patches of a strided view", () => {
+  // Small enough that views of a few hundred elements need them.
+  const small = { shortRead: 64, longRead: 64, longRun: 16, patch: 256, longestWindow: 256 };
+  const views = fc.record({
+    sizes: fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 2, maxLength: 5 }),
+    order: fc.nat(),
+    padding: fc.constantFrom(0, 0, 3),
+    itemBytes: fc.constantFrom(1, 2, 4, 8, 16),
+    misaligned: fc.nat(7),
+  });
+
+  test("have each byte once, where an element loop has it", async () => {
+    let patched = 0;
+    await fc.assert(
+      fc.asyncProperty(views, async ({ sizes, order, padding, itemBytes, misaligned }) => {
+        const view = permuted(sizes, order, padding, itemBytes);
+        const storage = Uint8Array.from(
+          { length: (lastElement(view) + 1) * itemBytes },
+          (_, index) => (index * 31 + (index >> 8) * 7 + 1) % 256,
+        );
+        const source = gathered(bytesSource("storage", storage), view, small);
+        if (source.patchwork === undefined) return;
+        patched++;
+        const whole = new Uint8Array(source.size);
+        const times = new Uint8Array(source.size);
+        for (const patch of source.patchwork.patches()) {
+          const { offset, length, count, step } = patch;
+          expect(length * count).toBeLessThanOrEqual(Math.max(small.patch, itemBytes));
+          const target = new Uint8Array(misaligned + length * count).subarray(misaligned);
+          await source.patchwork.readPatch(target, patch);
+          for (let run = 0; run < count; run++) {
+            const at = offset + run * step;
+            whole.set(target.subarray(run * length, (run + 1) * length), at);
+            for (let byte = at; byte < at + length; byte++) times[byte] = (times[byte] as number) + 1;
+          }
+        }
+        expect(times.every((count) => count === 1)).toBe(true);
+        expect(Buffer.compare(whole, naive(view, storage))).toBe(0);
+      }),
+      { numRuns: 1500 },
+    );
+    expect(patched).toBeGreaterThan(300);
+  });
+
+  test("are for views whose windows would have little of each read, and for no others", () => {
+    const patchworkOf = (shape: readonly number[], strides: readonly number[]) => {
+      const bytes = shape.reduce((product, size) => product * size, 4);
+      const storage = { name: "storage", size: bytes, readInto: () => Promise.reject(new Error("read")) };
+      return gathered(storage, { name: "view", offset: 0, shape, strides, itemBytes: 4 }).patchwork;
+    };
+    expect(patchworkOf([128, 128, 128, 128], [1, 128, 16_384, 2_097_152])).toBeDefined();
+    expect(patchworkOf([3, 100_000_000], [1, 3])).toBeDefined();
+    // A matrix of 1 GB has rows that are short enough; what fits a window as a whole needs nothing.
+    expect(patchworkOf([16_384, 16_384], [1, 16_384])).toBeUndefined();
+    expect(patchworkOf([32, 32, 32, 32], [1, 32, 1024, 32_768])).toBeUndefined();
+  });
+
+  test("leave no window that is longer than it may be", () => {
+    const storage = { name: "storage", size: 2 ** 31, readInto: () => Promise.reject(new Error("read")) };
+    const view = { name: "view", offset: 0, shape: [3, 100_000_000], strides: [1, 3], itemBytes: 4 };
+    expect(gathered(storage, view).preferredBytes).toBe(40 * 1024 * 1024);
+  });
+});
+
 /** A contiguous tensor with its dimensions in another order; `padding` elements are skipped between its innermost rows. */
 function permuted(sizes: readonly number[], order: number, padding: number, itemBytes: number): StridedView {
   let below = 1;

@@ -19,8 +19,8 @@ export interface OutputFile {
   readonly observed: Order;
   /** Chunks that are in the sink. */
   readonly written: Order;
-  /** Positions where chunks end, by their numbers. */
-  readonly ends: number[];
+  /** Up to where the file is complete once a chunk and all before it are written, by their numbers. */
+  readonly reached: number[];
   /** Takes all bytes in order, where the file's hash is wanted. */
   readonly hash: Sha256 | undefined;
 }
@@ -40,7 +40,7 @@ export function outputFile(
     deferred: longLatePieces(planned),
     observed: createOrder(),
     written: createOrder(),
-    ends: [],
+    reached: [],
     hash: hashed ? createSha256(context) : undefined,
   };
 }

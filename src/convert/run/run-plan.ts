@@ -161,9 +161,11 @@ function createErrands(
       sinks.push(sink);
       const file = outputFile(planned, sink, options.checksums ?? false, context);
       open.add(file);
-      for (const chunk of cutIntoChunks(planned, context.bufferBytes)) {
+      // A hash takes the bytes in order.
+      const order = folder.inOrder || file.hash ? "front-to-back" : "any";
+      for (const chunk of cutIntoChunks(planned, context.bufferBytes, order)) {
         file.pending++;
-        const index = file.ends.push(chunk.position + chunk.size) - 1;
+        const index = file.reached.push(chunk.reaches) - 1;
         yield { chunk, index, file };
       }
       file.cut = true;
@@ -188,7 +190,7 @@ function createErrands(
       // What was skipped was observed by nobody, and need not be.
       file.observed.done(index);
       file.written.done(index);
-      file.sink.reached?.(file.ends[file.written.reached - 1] ?? 0);
+      file.sink.reached?.(file.reached[file.written.reached - 1] ?? 0);
       file.pending--;
       if (file.cut && file.pending === 0) await finish(file);
     },

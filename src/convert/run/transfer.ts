@@ -30,8 +30,7 @@ export async function transfer(
   const { chunk, index, file } = errand;
   const { sink, hash, observed } = file;
   const { checksums, recount, copier } = tools;
-  const isThere =
-    !hasLate(chunk) && chunk.position + chunk.size <= (sink.start ?? 0) && sink.readAt !== undefined;
+  const isThere = !hasLate(chunk) && chunk.end <= (sink.start ?? 0) && sink.readAt !== undefined;
   if (isThere && !recount && hash === undefined && !checksums.concerns(chunk.parts)) return;
   if (copier && !isThere && hash === undefined && isCopyable(chunk, sink)) {
     const write = async (rest: Chunk) => {
@@ -43,7 +42,7 @@ export async function transfer(
     observed.done(index);
     return;
   }
-  if (isThere && !recount) await sink.readAt?.(bytes, chunk.position);
+  if (isThere && !recount) await eachRun(chunk, bytes, (run, position) => sink.readAt?.(run, position));
   else await fill(chunk, bytes, context);
   await pass(errand, bytes, isThere, checksums, context, () => observed.done(index));
 }
@@ -52,7 +51,23 @@ function hasLate({ parts }: Chunk): boolean {
   return parts.some(({ piece }) => piece.kind === "late");
 }
 
-async function fill({ parts }: Chunk, bytes: Uint8Array, context: RunContext): Promise<void> {
+/** A chunk's bytes by the runs that they are in the file, one after the other. */
+async function eachRun(
+  { position, parts, patch }: Chunk,
+  bytes: Uint8Array,
+  use: (run: Uint8Array, position: number) => Promise<void> | undefined,
+): Promise<void> {
+  if (patch === undefined) return use(bytes, position);
+  for (const [index, { from }] of parts.entries())
+    await use(bytes.subarray(index * patch.length, (index + 1) * patch.length), position + from);
+}
+
+async function fill({ parts, patch }: Chunk, bytes: Uint8Array, context: RunContext): Promise<void> {
+  const [first] = parts;
+  if (patch && first?.piece.kind === "payload") {
+    await first.piece.source.patchwork?.readPatch(bytes, patch, context);
+    return;
+  }
   let at = 0;
   for (const { piece, from, to } of parts) {
     const target = bytes.subarray(at, at + to - from);
@@ -84,7 +99,9 @@ async function pass(
     onObserved?.();
   }
   if (isLate) await observe();
-  const written = isThere ? Promise.resolve() : sink.writeAt(bytes, chunk.position);
+  const written = isThere
+    ? Promise.resolve()
+    : eachRun(chunk, bytes, (run, position) => sink.writeAt(run, position));
   // Checksums are worked out while the bytes are on their way; both have to be over before the buffer is reused.
   await allSettled(isLate ? [written] : [written, observe()]);
 }
