@@ -192,7 +192,7 @@ const cases = {
     );
   },
   strided() {
-    for (const name of ["strided", "permuted"]) {
+    for (const name of ["strided", "permuted", "reversed"]) {
       const input = checkpoint(name);
       print(`${name} tensor, ${size(input)}`, compare([cp(input), ferry(input), torch(input)], input));
     }

@@ -49,6 +49,11 @@ def permuted():
     return {"weight": random_bits((2048, 64, 64, 60)).permute(0, 3, 1, 2)}
 
 
+def backwards():
+    """Four dimensions of 1 GB in the opposite order: neighbours of the result lie 8 MB apart."""
+    return {"weight": random_bits((128, 128, 128, 128)).permute(3, 2, 1, 0)}
+
+
 def save_safetensors(tensors, path):
     from safetensors.torch import save_file
 
@@ -124,6 +129,7 @@ CASES = {
     "one-4gib": (lambda: {"weight": random_bits((2**30,))}, torch.save),
     "strided": (strided, torch.save),
     "permuted": (permuted, torch.save),
+    "reversed": (backwards, torch.save),
     "70000-tensors": (lambda: many(70_000), torch.save),
     "200000-tensors": (lambda: many(200_000), torch.save),
 }

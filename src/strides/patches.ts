@@ -29,9 +29,12 @@ export const patchSizes: PatchSizes = {
 /** How a view is taken apart. */
 interface PatchPlan {
   readonly dims: readonly Dimension[];
-  /** The dimension whose neighbours lie nearest to each other: `rows` of its steps at a time. */
+  /** The dimension whose neighbours lie nearest to each other, and the last of those within that go on with its stretch. */
   readonly near: number;
+  readonly last: number;
+  /** Steps of these together: at a time, and in all. */
   readonly rows: number;
+  readonly allRows: number;
   /** A dimension within, of which a run has `steps` at a time, and all of those further in. */
   readonly cut: number;
   readonly steps: number;
@@ -59,14 +62,39 @@ export function patchesOf(
   const stepBytes = stride * itemBytes;
   const inWindow = Math.min(size, Math.floor(windowBytes / rowBytes));
   if (inWindow >= size || inWindow * stepBytes >= sizes.shortRead) return undefined;
-  const rows = Math.min(size, Math.ceil(sizes.longRead / stepBytes), Math.floor(sizes.patch / sizes.longRun));
+  const { last, allRows } = stretchFrom(dims, near, itemBytes, sizes);
+  const rows = last > near ? allRows : Math.min(size, Math.ceil(sizes.longRead / stepBytes), mostRows(sizes));
   const cut = dims.findIndex(
-    (_, index) => index > near && bytesWithin(dims, index, itemBytes) * rows <= sizes.patch,
+    (_, index) => index > last && bytesWithin(dims, index, itemBytes) * rows <= sizes.patch,
   );
   if (cut < 0) return undefined;
   const within = bytesWithin(dims, cut, itemBytes);
   const steps = Math.min((dims[cut] as Dimension).size, Math.floor(sizes.patch / (rows * within)));
-  return () => walk({ dims, near, rows, cut, steps, itemBytes });
+  return () => walk({ dims, near, last, rows, allRows, cut, steps, itemBytes });
+}
+
+/** How many rows a patch has at the most, if it can be helped. */
+function mostRows(sizes: PatchSizes): number {
+  return Math.floor(sizes.patch / sizes.longRun);
+}
+
+/** A dimension that is too short to be worth a read, with those within it that continue its elements. */
+function stretchFrom(
+  dims: readonly Dimension[],
+  near: number,
+  itemBytes: number,
+  sizes: PatchSizes,
+): { readonly last: number; readonly allRows: number } {
+  const { size, stride } = dims[near] as Dimension;
+  let last = near;
+  let allRows = size;
+  for (let next = dims[last + 1]; next && last + 2 < dims.length; next = dims[last + 1]) {
+    if (allRows * stride * itemBytes >= sizes.shortRead || next.stride !== allRows * stride) break;
+    if (allRows * next.size > 2 * mostRows(sizes)) break;
+    allRows *= next.size;
+    last++;
+  }
+  return { last, allRows };
 }
 
 /** The dimension with the smallest stride; the first of several. */
@@ -77,16 +105,16 @@ function nearest(dims: readonly Dimension[]): number {
   return best;
 }
 
-/** Bytes of one step of a dimension: of all that lies within it. */
-function bytesWithin(dims: readonly Dimension[], index: number, itemBytes: number): number {
+/** Bytes of one step of a dimension in row-major order: of all that lies within it. */
+export function bytesWithin(dims: readonly Dimension[], index: number, itemBytes: number): number {
   return dims.slice(index + 1).reduce((bytes, { size }) => bytes * size, itemBytes);
 }
 
 /** All patches of a view: for each step of the dimensions that are taken singly, those of the two that are cut. */
 function* walk(plan: PatchPlan): Iterable<Patch> {
-  const { dims, near, rows, cut, steps, itemBytes } = plan;
+  const { dims, near, last, rows, allRows, cut, steps, itemBytes } = plan;
   const bytes = dims.map((_, index) => bytesWithin(dims, index, itemBytes));
-  const rowBytes = bytes[near] as number;
+  const rowBytes = bytes[last] as number;
   const stepBytes = bytes[cut] as number;
 
   function* from(index: number, offset: number): Iterable<Patch> {
@@ -96,7 +124,7 @@ function* walk(plan: PatchPlan): Iterable<Patch> {
         const length = Math.min(steps, size - first) * stepBytes;
         yield* rowsOf(offset + first * stepBytes, length);
       }
-    } else if (index === near) yield* from(index + 1, offset);
+    } else if (index === near) yield* from(last + 1, offset);
     else
       for (let step = 0; step < size; step++)
         yield* from(index + 1, offset + step * (bytes[index] as number));
@@ -104,12 +132,11 @@ function* walk(plan: PatchPlan): Iterable<Patch> {
 
   /** Rows are cut innermost, so that a patch and the next read neighbours. */
   function* rowsOf(offset: number, length: number): Iterable<Patch> {
-    const { size } = dims[near] as Dimension;
-    for (let first = 0; first < size; first += rows)
+    for (let first = 0; first < allRows; first += rows)
       yield {
         offset: offset + first * rowBytes,
         length,
-        count: Math.min(rows, size - first),
+        count: Math.min(rows, allRows - first),
         step: rowBytes,
       };
   }

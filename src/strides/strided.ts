@@ -1,7 +1,7 @@
 import { createScratchPool, type Scratch } from "../core/scratch.ts";
 import { type ByteSource, checkRange, type Patch, type ReadRequest } from "../core/source.ts";
 import { gatherBox } from "./gather-box.ts";
-import { type Dimension, type PatchSizes, patchesOf, patchSizes } from "./patches.ts";
+import { bytesWithin, type Dimension, type PatchSizes, patchesOf, patchSizes } from "./patches.ts";
 import type { Axis } from "./scatter.ts";
 
 /** A view of a storage: `offset` and `strides` in elements of `itemBytes`. */
@@ -48,10 +48,14 @@ export function gathered(
     { offset, length, count, step }: Patch,
     request: LentRequest,
   ): Promise<void> {
-    const run = nextBox(dims, offset / view.itemBytes, length / view.itemBytes, view.itemBytes);
-    const below = nextBox(dims, (offset + step) / view.itemBytes, 1, view.itemBytes);
-    const axis = { size: count, from: (below.start - run.start) * view.itemBytes, to: length };
-    const axes = count === 1 ? run.axes : [...run.axes, axis];
+    const { itemBytes } = view;
+    const run = nextBox(dims, offset / itemBytes, length / itemBytes, itemBytes);
+    const within = dims.findIndex((_, index) => bytesWithin(dims, index, itemBytes) === step);
+    const rows = nextBox(dims.slice(0, within + 1), Math.floor(offset / step), count, itemBytes);
+    const axes = [
+      ...run.axes,
+      ...rows.axes.map(({ size, from, to }) => ({ size, from, to: (to / itemBytes) * length })),
+    ];
     await gatherBox(
       storage,
       (view.offset + run.start) * view.itemBytes,
