@@ -12,27 +12,9 @@ import {
   type PlainTensor,
   runGraph,
 } from "../support/run-graph.ts";
+import { casesOf, type ScriptCase } from "../support/script-cases.ts";
 
 const folder = join(fixtures, "torchscript", "contract");
-
-interface Case {
-  readonly inputs: readonly PlainTensor[];
-  readonly outputs: readonly PlainTensor[];
-}
-
-/** What torch was given and gave, by case. */
-async function casesOf(program: string): Promise<ReadonlyMap<string, Case>> {
-  const model = await open(join(folder, `${program}.safetensors`));
-  const cases = new Map<string, { inputs: PlainTensor[]; outputs: PlainTensor[] }>();
-  for (const [path, { dtype, shape }] of model.dict.tensors) {
-    const [name, side] = path.split("/") as [string, "in" | "out"];
-    const own = cases.get(name) ?? { inputs: [], outputs: [] };
-    cases.set(name, own);
-    (side === "in" ? own.inputs : own.outputs).push({ dtype, shape, bytes: await model.read(path) });
-  }
-  await model.close();
-  return cases;
-}
 
 async function compare(program: string, name: string, options: ScriptOptions): Promise<void> {
   const model = await compiled(await openProgram(join(folder, `${program}.pt`)), options);
@@ -40,7 +22,7 @@ async function compare(program: string, name: string, options: ScriptOptions): P
 }
 
 async function compareWith(model: Uint8Array, program: string, name: string): Promise<void> {
-  const { inputs, outputs } = (await casesOf(program)).get(name) as Case;
+  const { inputs, outputs } = (await casesOf(join(folder, `${program}.safetensors`))).get(name) as ScriptCase;
   const given = await runGraph(model, inputs);
   expect(given.length).toBe(outputs.length);
   for (const [index, wanted] of outputs.entries())

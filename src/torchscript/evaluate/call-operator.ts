@@ -1,7 +1,9 @@
+import type { DType } from "../../core/dtype.ts";
 import { ConvertError, isConvertError } from "../../core/errors.ts";
 import { cast } from "../emit/arithmetic.ts";
 import { expand } from "../emit/layout.ts";
 import { isOpaque, type Operand } from "../emit/operand.ts";
+import { categories, categoryOf } from "../emit/types.ts";
 import { bindArguments } from "../operators/bind.ts";
 import type { OperatorRule, RuleContext, RuleResult } from "../operators/rule.ts";
 import { perhapsViewOf, read, type Tensor, tensorOf, viewOf, write } from "../values/tensor.ts";
@@ -162,11 +164,18 @@ function applyInPlace(machine: Machine, name: string, { positional, named }: Arg
     if (isSeveral(result)) return { reason: "it has several results" };
     if (rule.memory !== "own" && result !== held)
       return { reason: "it changes in place what the tensor shows, which is not supported" };
+    checkWritten(result.dtype, held.dtype, name);
     const value = expand(machine.builder, cast(machine.builder, result, held.dtype), held.shape);
     write(target, value, name);
     return { value: target };
   }
   return { reason: reasons.join(", or ") };
+}
+
+/** Torch writes no floats into integers, and nothing but bools into bools, where it computes in place. */
+function checkWritten(from: DType, into: DType, name: string): void {
+  if (categories.indexOf(categoryOf(from)) <= categories.indexOf(categoryOf(into))) return;
+  throw new ConvertError("malformed", `"${name}" would write ${from} into a tensor of ${into}`);
 }
 
 function contextOf(machine: Machine): RuleContext {

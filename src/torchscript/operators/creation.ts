@@ -17,6 +17,7 @@ import {
 } from "../shapes/dimension.ts";
 import { asOperand, type Scalar, scalarType } from "../values/promotion.ts";
 import { type OperatorRule, rule } from "./rule.ts";
+import { spacedRules } from "./spaces.ts";
 
 /** A tensor of one value throughout; where the shape is known and small, its elements are known too. */
 function filled(builder: GraphBuilder, shape: Shape, value: Operand): Operand {
@@ -161,21 +162,6 @@ function grids(builder: GraphBuilder, tensors: readonly Operand[], indexing: str
   });
 }
 
-/** As torch computes it: from both ends towards the middle. */
-function evenly(start: number, end: number, steps: number, dtype: DType): Operand {
-  if (steps < 0 || steps > maxKnown) throw new ConvertError("unsupported", `linspace of ${steps} numbers`);
-  if (dtype !== "F32" && dtype !== "F64") throw new ConvertError("unsupported", `linspace of ${dtype}`);
-  const round = dtype === "F32" ? Math.fround : (value: number): number => value;
-  const step = round(round(round(end) - round(start)) / (steps - 1));
-  const values = Array.from({ length: steps }, (_, index) => {
-    if (steps === 1) return round(start);
-    return index < Math.floor(steps / 2)
-      ? round(round(start) + round(step * index))
-      : round(round(end) - round(step * (steps - index - 1)));
-  });
-  return constant(dtype, [steps], values);
-}
-
 function identity(rows: number, columns: number, dtype: DType): Operand {
   if (rows < 0 || columns < 0) throw new ConvertError("malformed", `eye of ${rows} by ${columns}`);
   if (rows * columns > maxKnown) throw new ConvertError("unsupported", `eye of ${rows} by ${columns}`);
@@ -188,10 +174,6 @@ function identity(rows: number, columns: number, dtype: DType): Operand {
 const patterns: readonly OperatorRule[] = [
   rule('meshgrid(Tensor[] tensors, *, str indexing="ij") -> Tensor[]', ({ tensors, indexing }, builder) =>
     grids(builder, tensors, indexing),
-  ),
-  rule(
-    `linspace(Scalar start, Scalar end, int steps=100, *, ${options})` as "a(Scalar start, Scalar end, int steps=100, dtype? dtype=None)",
-    ({ start, end, steps, dtype }) => evenly(Number(start), Number(end), steps, dtype ?? "F32"),
   ),
   rule(`eye(int n, *, ${options})` as "a(int n, dtype? dtype=None)", ({ n, dtype }) =>
     identity(n, n, dtype ?? "F32"),
@@ -217,6 +199,7 @@ const ranges: readonly OperatorRule[] = [
 
 /** Tensors made from nothing but sizes and numbers. */
 export const creationRules: readonly OperatorRule[] = [
+  ...spacedRules,
   ...constantRules,
   ...fullRules,
   ...numberRules,

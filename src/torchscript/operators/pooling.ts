@@ -151,14 +151,14 @@ function averagingMatrix(extent: number, size: number): readonly number[] {
 }
 
 type Max =
-  "a(Tensor self, int[1] kernel_size, int[] stride=[], int[1] padding=0, int[1] dilation=1, bool ceil_mode=False)";
+  "a(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=0, int[1] dilation=1, bool ceil_mode=False)";
 type Average =
-  "a(Tensor self, int[1] kernel_size, int[] stride=[], int[1] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None)";
+  "a(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None)";
 
 function poolings(suffix: "1d" | "2d" | "3d", rank: number): readonly OperatorRule[] {
   return [
     rule(
-      `max_pool${suffix}(Tensor self, int[1] kernel_size, int[] stride=[], int[1] padding=0, int[1] dilation=1, bool ceil_mode=False)` as Max,
+      `max_pool${suffix}(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=0, int[1] dilation=1, bool ceil_mode=False)` as Max,
       ({ self, kernel_size, stride, padding, dilation, ceil_mode }, builder, context) =>
         inSingle(builder, [self], context, ([x]) =>
           batched(builder, x as Operand, rank, (batch) => {
@@ -172,7 +172,7 @@ function poolings(suffix: "1d" | "2d" | "3d", rank: number): readonly OperatorRu
         ),
     ),
     rule(
-      `avg_pool${suffix}(Tensor self, int[1] kernel_size, int[] stride=[], int[1] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None)` as Average,
+      `avg_pool${suffix}(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None)` as Average,
       (args, builder, context) => average(builder, context, rank, args),
     ),
     rule(
