@@ -10,6 +10,7 @@ import { assignedNames } from "./assigned-names.ts";
 import type { Frame } from "./evaluate-expression.ts";
 import { appendedBy, grownLists, stackList } from "./grown-lists.ts";
 import { checkAppended, checkContainers } from "./loop-checks.ts";
+import { correctedVariables } from "./loop-variables.ts";
 import type { Machine } from "./machine.ts";
 import { hasSlots, refilled, type Slot, slotsOf } from "./slots.ts";
 import { captureState, ownerOf, restoreState, type State, sameState } from "./state.ts";
@@ -43,14 +44,20 @@ interface Carried {
 
 /** Runs a loop's body as the body of a Loop, whose turns hand on what they change. */
 export function runDataLoop(machine: Machine, frame: Frame, loop: DataLoop): void {
-  const names = assignedNames(loop.body).filter((name) => hasSlots(frame.variables.get(name) ?? null));
-  const carried: Carried = { names, owners: [], lists: [], open: new Set(), shared: new Set() };
+  const assigned = assignedNames(loop.body);
+  let carried = nothingCarried(frame, assigned);
   for (let round = 0; round < maxRounds; round++) {
     const before = captureState(frame);
-    const values = names.map((name) => frame.variables.get(name) as Value);
+    const values = carried.names.map((name) => frame.variables.get(name) as Value);
     const initial = [...values.flatMap(slotsOf).map(({ operand }) => operand), ...carried.owners.map(heldBy)];
     const turn = runTurn(machine, frame, loop, carried, { before, values, initial });
+    const corrected = correctedVariables(machine.builder, assigned, before.variables, frame.variables);
     restoreState(frame, before);
+    if (corrected.size > 0) {
+      for (const [name, value] of corrected) frame.variables.set(name, value);
+      carried = nothingCarried(frame, assigned);
+      continue;
+    }
     if (!learn(carried, before, turn, initial)) {
       emitLoop(machine, frame, loop, carried, { before, values, initial }, turn);
       return;
@@ -61,6 +68,11 @@ export function runDataLoop(machine: Machine, frame: Frame, loop: DataLoop): voi
   function heldBy(owner: Tensor): Operand {
     return owner.held;
   }
+}
+
+function nothingCarried(frame: Frame, assigned: readonly string[]): Carried {
+  const names = assigned.filter((name) => hasSlots(frame.variables.get(name) ?? null));
+  return { names, owners: [], lists: [], open: new Set(), shared: new Set() };
 }
 
 interface Start {
