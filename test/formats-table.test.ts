@@ -68,7 +68,11 @@ const objects: Readonly<Record<string, readonly string[]>> = {
     "pytorch/more/arrays/torch-2.13/saved.pth",
     "pytorch/more/training/torch-2.13/numpy-only.pth",
   ],
-  "a list of tensors": ["pytorch/torch-2.13/state-dict-with-other-values.pth"],
+  "a list, tuple or deque": [
+    "pytorch/more/training/torch-2.13/deque.pth",
+    "pytorch/more/training/torch-1.13/deque.pth",
+    "pytorch/torch-2.13/state-dict-with-other-values.pth",
+  ],
   "anything without tensors": ["pytorch/more/special/torch-2.13/number.pth"],
 };
 
@@ -87,6 +91,7 @@ const kinds: Readonly<Record<string, readonly string[]>> = {
   "quantized, per tensor": [`${special}/quantized.pth`],
   "sparse:": [`${special}/sparse.pth`, `${special}/sparse-compressed.pth`, `${special}/sparse-batches.pth`],
   "quantized modules": ["pytorch/more/modules/torch-2.13/quantized-static.pth"],
+  "`ShardedTensor`": [`${special}/sharded-tensor.pth`],
   "`DTensor`": [`${special}/distributed-tensor.pth`],
   "of a tensor subclass": [`${special}/subclass.pth`, `${special}/buffers.pth`],
   nested: [`${special}/nested-tensor.pth`, `${special}/nested-tensor-jagged.pth`],

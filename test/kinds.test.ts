@@ -30,7 +30,7 @@ const without: readonly (readonly [pattern: RegExp, kind: string | undefined, wh
   ],
   [/\/storage-(list\.pth|bytes\.pkl)/, undefined, "storages by themselves are left behind"],
   [
-    /\/(on-meta|meta|nested-tensor|nested-tensor-jagged|quantized-narrow)(-legacy)?\.pth/,
+    /\/(on-meta|meta|nested-tensor|nested-tensor-jagged|quantized-narrow|sharded-tensor)(-legacy)?\.pth/,
     "unsupported",
     "a kind of tensor that is refused",
   ],

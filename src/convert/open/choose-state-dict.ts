@@ -63,14 +63,14 @@ export function isAmbiguous({ candidates }: Checkpoint): boolean {
   return contenders(candidates).length > 1;
 }
 
-/** The dicts that may be the model. */
+/** The dicts that may be the model. Where there is none, as in an optimizer's file, all are alike, however small. */
 function contenders(candidates: readonly Candidate[]): readonly Candidate[] {
   const models = candidates.filter((candidate) => !candidate.auxiliary);
-  const pool = models.length > 0 ? models : candidates;
-  const large = pool.filter(
+  if (models.length === 0) return candidates;
+  const large = models.filter(
     ({ tensorCount, bytes }) => tensorCount >= bookkeepingTensors || bytes > bookkeepingBytes,
   );
-  return large.length > 0 ? large : pool;
+  return large.length > 0 ? large : models;
 }
 
 function listOf(candidates: readonly Candidate[]): string {

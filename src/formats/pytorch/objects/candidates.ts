@@ -4,7 +4,7 @@ import type { Candidate } from "../../../core/dict.ts";
 import type { Limits } from "../../../core/limits.ts";
 import { type ArrayOpener, createArrayOpener } from "../arrays/array-opener.ts";
 import { tensorItems } from "../tensors/open-value.ts";
-import { keyText, mappingEntries } from "../values/python-values.ts";
+import { keyText, mappingEntries, sequenceItems } from "../values/python-values.ts";
 import { asTensor, type TorchTensor } from "../values/torch-values.ts";
 import { isModule, moduleEntries } from "./modules.ts";
 import type { NamedValue } from "./named-value.ts";
@@ -82,7 +82,7 @@ function storedEntries(value: PickleValue, file: string, limits: Limits): Iterab
   // Somebody saved a tensor by itself, so it has no name yet.
   if (isTensorLike(value)) return [["tensor", value]];
   if (isModule(value)) return moduleEntries(value, file, limits);
-  return isKind(value, "list") || isKind(value, "tuple") ? value.items.entries() : mappingEntries(value);
+  return sequenceItems(value)?.entries() ?? mappingEntries(value);
 }
 
 function childrenOf(visit: Visit, search: Search): Visit[] {

@@ -1,8 +1,9 @@
-import { isKind, type PickleValue } from "../../../containers/pickle/values.ts";
+import type { PickleValue } from "../../../containers/pickle/values.ts";
 import type { RunContext } from "../../../core/context.ts";
 import { ConvertError } from "../../../core/errors.ts";
 import { bytesSource } from "../../../core/source.ts";
 import type { LazyTensor } from "../../../core/tensor.ts";
+import { sequenceItems } from "../values/python-values.ts";
 import { asSparse, asTensor, type Quantizer, type TorchTensor } from "../values/torch-values.ts";
 import { unreadTensor } from "../values/unread-tensors.ts";
 import { densified } from "./densify.ts";
@@ -52,11 +53,10 @@ export function openValue(
   });
 }
 
-/** The items of a list or tuple that holds tensors, as quantized modules pack weight and bias. */
+/** The items of a list, a tuple or a deque that holds tensors, as quantized modules pack weight and bias. */
 export function tensorItems(value: PickleValue): readonly PickleValue[] | undefined {
-  if (!isKind(value, "tuple") && !isKind(value, "list")) return undefined;
-  const items: readonly PickleValue[] = value.items;
-  return items.some((item) => asTensor(item) !== undefined) ? items : undefined;
+  const items = sequenceItems(value);
+  return items?.some((item) => asTensor(item) !== undefined) ? items : undefined;
 }
 
 /** A quantized tensor is written as its integers, with what gives them a meaning beside them. */

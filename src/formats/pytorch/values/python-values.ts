@@ -32,6 +32,14 @@ function pairsOf(args: PickleValue): (readonly [PickleValue, PickleValue])[] | u
   return pairs;
 }
 
+/** The items of a list, a tuple or a deque; `undefined` for everything else. */
+export function sequenceItems(value: PickleValue | undefined): readonly PickleValue[] | undefined {
+  if (isKind(value, "list") || isKind(value, "tuple")) return value.items;
+  if (!isKind(value, "call") || !isGlobal(value.callable, "collections", "deque")) return undefined;
+  // Its arguments are an empty tuple, or an empty list and how many it holds at the most.
+  return value.items ?? [];
+}
+
 /** The attributes that BUILD gave to an object, if it gave it any. */
 export function attributesOf(value: PickleValue | undefined): PickleDict | undefined {
   return isKind(value, "call") && isKind(value.state, "dict") ? value.state : undefined;
@@ -81,11 +89,28 @@ function pythonText(value: PickleValue, depth: number): string {
   if (typeof value === "boolean") return value ? "True" : "False";
   if (typeof value === "string") return `'${value}'`;
   if (typeof value === "number" || typeof value === "bigint") return String(value);
+  if (value instanceof Uint8Array) return bytesText(value);
   if (isKind(value, "float"))
     return Number.isInteger(value.value) ? value.value.toFixed(1) : String(value.value);
   if (!isKind(value, "tuple") || depth > 8) return `(${describeValue(value)})`;
   const items = value.items.map((item) => pythonText(item, depth + 1));
   return items.length === 1 ? `(${items[0]},)` : `(${items.join(", ")})`;
+}
+
+/** Bytes as Python prints them; a name is no place for long ones. */
+function bytesText(bytes: Uint8Array): string {
+  if (bytes.length > maxBytesInName) return `(${bytes.length} bytes)`;
+  const text = [...bytes].map(byteText).join("");
+  const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
+  return `b${quote}${quote === "'" ? text.replaceAll("'", "\\'") : text}${quote}`;
+}
+
+const maxBytesInName = 1000;
+
+function byteText(byte: number): string {
+  const short = { 9: "\\t", 10: "\\n", 13: "\\r", 92: "\\\\" }[byte];
+  if (short !== undefined) return short;
+  return byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, "0")}`;
 }
 
 /** What a value is, for people: `an int`, `a dict of 3`, `a numpy.ndarray`. */

@@ -81,11 +81,10 @@ export function storageDType(storageClass: PickleValue | undefined, site: ErrorS
   if (name === "UntypedStorage" || name === "_UntypedStorage") return undefined;
   const dtype = torchDTypeByStorageClass.get(name);
   if (dtype) return dtype;
-  throw new ConvertError(
-    "unsupported",
-    `the pickle has storages of the class ${name}, which are not read`,
-    site,
-  );
+  throw new ConvertError("unsupported", `the pickle has storages of the class ${name}, which are not read`, {
+    ...site,
+    hint: /^QU?Int/.test(name) ? "save what the tensor's dequantize() gives" : undefined,
+  });
 }
 
 /** A storage key as text. Anything but a string or a number is no key, and may be long: it is not spelled out. */

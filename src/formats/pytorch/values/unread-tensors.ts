@@ -11,8 +11,7 @@ export function unreadTensor(value: PickleValue | undefined, wrappers = 0): stri
   if (!isKind(value, "call") || !isKind(value.callable, "global")) return problemOf(value);
   const { module, name } = value.callable;
   const args = isKind(value.args, "tuple") ? value.args.items : [];
-  if (name === "ShardedTensor" && /^torch\.distributed\._shard/.test(module))
-    return "is a ShardedTensor, of which each rank's file has a part; convert the folder of torch.distributed.checkpoint";
+  if (isSharded(value.callable)) return sharded;
   // A parameter is as unread as the tensor that it wraps.
   const inner = wrappers < maxWrappers ? unreadTensor(args[0], wrappers + 1) : undefined;
   if (inner !== undefined) return inner;
@@ -24,6 +23,7 @@ export function unreadTensor(value: PickleValue | undefined, wrappers = 0): stri
   if (isDistributedTensor(args))
     return "is a DTensor of which the file holds one part; save its full_tensor(), or convert the folder of torch.distributed.checkpoint";
   const subclass = name === "_rebuild_from_type_v2" ? args[1] : undefined;
+  if (isSharded(subclass)) return sharded;
   if (isKind(subclass, "global"))
     return `is of the class ${subclass.module}.${subclass.name}, and only that class knows its values; save what it gives as a plain tensor, often by dequantize()`;
   const type = name === "_rebuild_tensor_v3" ? unreadType(args[6]) : undefined;
@@ -31,6 +31,15 @@ export function unreadTensor(value: PickleValue | undefined, wrappers = 0): stri
   if (type?.startsWith("bits")) return `has the type torch.${type}, which stands for no numbers`;
   if (type !== undefined) return `has the type torch.${type}, which is not read`;
   return `is a kind of tensor that is not read yet: ${module}.${name}`;
+}
+
+const sharded =
+  "is a ShardedTensor, of which each rank's file has a part; save a full state dict (StateDictType.FULL_STATE_DICT), or convert the folder of torch.distributed.checkpoint";
+
+function isSharded(type: PickleValue | undefined): boolean {
+  return (
+    isKind(type, "global") && type.name === "ShardedTensor" && /^torch\.distributed\._shard/.test(type.module)
+  );
 }
 
 /** The name of a type of torch's that has no counterpart here, bits without a meaning among them; `undefined` for any other argument. */
