@@ -13,6 +13,8 @@ export interface ByteSource {
   readonly granule?: number | undefined;
   /** Set where reads of about this many bytes cost far less than smaller ones do. */
   readonly preferredBytes?: number | undefined;
+  /** Set where bytes behind those of the last read cost all that lies before them, as in a compressed entry. */
+  readonly isSequential?: boolean | undefined;
   /** Set where reading from front to back costs many times more than reading in patches. */
   readonly patchwork?: Patchwork | undefined;
   /** Changes when the bytes do, as far as the place they lie at can tell. */

@@ -60,6 +60,7 @@ export function inflated(
   return {
     name,
     size: entry.bytes,
+    isSequential: true,
     readInto(target, offset, request) {
       checkRange(name, entry.bytes, offset, target.length);
       if (target.length === 0) return Promise.resolve();

@@ -14,9 +14,10 @@ type Below = (depth: number) => PickleValue | undefined;
 /**
  * Leaves the elements of NumPy arrays where they are in the pickle, as ranges of `source`. Only operands that stand
  * where an array has its elements are passed over: behind the flag and the dtype of its state, or as the first argument
- * of its maker (FORMAT.md, "NumPy arrays"). Throws kind `malformed` for a range that leaves the file.
+ * of its maker (FORMAT.md, "NumPy arrays"). What can only be unpacked in order is read. Throws kind `malformed` for a range that leaves the file.
  */
-export function arrayPayloads(source: ByteSource): Required<Pick<PickleHandlers, "payload">> {
+export function arrayPayloads(source: ByteSource): Pick<PickleHandlers, "payload"> {
+  if (source.isSequential) return {};
   return {
     payload(run, below) {
       return isElements(run, below) ? rangeOf(run, source) : undefined;
