@@ -1,7 +1,8 @@
 // Makes the cases of torch's operators anew, with every Python that is named, and compares graphs with torch.
 //   npm run test:torchscript [-- FAMILY...]
-// TORCHSCRIPT_PYTHONS: Pythons with torch, separated by colons (default: python3). Needs nothing built.
-// ONNX_PYTHON: a Python with onnx, whose checker then looks at every graph.
+// TORCHSCRIPT_PYTHONS: Pythons with torch, separated by colons (default: TENSORFERRY_PYTHON and python3, where they have
+// torch, each release once). ONNX_PYTHON: a Python with onnx, whose checker looks at every graph (default: the first of
+// them that has it). Needs nothing built.
 // TORCHSCRIPT_OPSETS: default 17,18,20. At 18 all archives are tried, at others the scripted ones.
 // The last line is "N passed, N failed"; before it stand the failures, and the operators whose rules no case goes through.
 import { execFile, spawn, spawnSync } from "node:child_process";
@@ -12,10 +13,29 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "torchscript-"));
-const pythons = (process.env.TORCHSCRIPT_PYTHONS ?? "python3").split(":");
 const opsets = (process.env.TORCHSCRIPT_OPSETS ?? "17,18,20").split(",");
 const models = join(folder, "models");
 const families = process.argv.slice(2);
+
+/** What a Python prints, or nothing where it fails. */
+function ask(python, code) {
+  const { stdout, status } = spawnSync(python, ["-c", code], { encoding: "utf8" });
+  return status === 0 ? stdout.trim() : undefined;
+}
+
+function findPythons() {
+  if (process.env.TORCHSCRIPT_PYTHONS !== undefined) return process.env.TORCHSCRIPT_PYTHONS.split(":");
+  const found = new Map();
+  for (const python of [process.env.TENSORFERRY_PYTHON, "python3", "/usr/bin/python3"]) {
+    if (python === undefined) continue;
+    const release = ask(python, "import torch; print(torch.__version__.rsplit('.', 1)[0])");
+    if (release !== undefined && !found.has(release)) found.set(release, python);
+  }
+  return [...found.values()];
+}
+
+const pythons = findPythons();
+const checker = process.env.ONNX_PYTHON ?? pythons.find((python) => ask(python, "import onnx") !== undefined);
 
 /** All cases of a Python, as archives and tensors in the folder. */
 function make(python) {
@@ -90,13 +110,12 @@ async function compareAll() {
 
 /** What onnx's checker, with the inference of types and shapes, says of each model. */
 function check() {
-  const python = process.env.ONNX_PYTHON;
-  if (python === undefined) return [];
-  const { stdout, stderr, status } = spawnSync(python, [join(root, "scripts/check_onnx.py"), models], {
+  if (checker === undefined) return [];
+  const { stdout, stderr, status } = spawnSync(checker, [join(root, "scripts/check_onnx.py"), models], {
     encoding: "utf8",
     maxBuffer: 1 << 26,
   });
-  if (status !== 0) throw new Error(`${python}: ${stderr}`);
+  if (status !== 0) throw new Error(`${checker}: ${stderr}`);
   return stdout
     .trim()
     .split("\n")

@@ -101,7 +101,9 @@ function applyRule(
   const operands = several ? result : [result];
   const tensors = operands.map((operand, index) => {
     if (rule.memory === "own" || !isA(first, "tensor")) return tensorOf(operand);
-    if (rule.memory === "perhaps") return perhapsViewOf(first, operand);
+    // What has another dtype is a copy for sure.
+    const isCopy = operand.dtype !== first.held.dtype;
+    if (rule.memory === "perhaps") return isCopy ? tensorOf(operand) : perhapsViewOf(first, operand);
     return viewTensor(machine, rule, args, first, operand, index, emit);
   });
   if (rule.schema.givesList) return listOf([...tensors]);

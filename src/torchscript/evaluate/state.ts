@@ -1,6 +1,6 @@
 import { ConvertError } from "../../core/errors.ts";
 import type { Operand } from "../emit/operand.ts";
-import { read, type Storage, type Tensor } from "../values/tensor.ts";
+import { read, type Storage, sharersOf, type Tensor } from "../values/tensor.ts";
 import {
   type DictValue,
   isA,
@@ -103,7 +103,7 @@ function visit(places: Places, value: Value): readonly Value[] {
 
 function visitStorage(places: Places, storage: Storage): void {
   if (!isNew(places.storages, storage)) return;
-  for (const other of storage.perhapsShared) visitStorage(places, other);
+  for (const other of sharersOf(storage)) visitStorage(places, other);
 }
 
 function isNew<T>(set: Set<T>, item: T): boolean {

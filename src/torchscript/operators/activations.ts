@@ -213,7 +213,7 @@ const dropouts: readonly OperatorRule[] = [
     ({ input, p, train }, _builder, context) => {
       if (train && p > 0)
         context.warn("the model was saved in training mode: its dropout is left out, as it would be in use");
-      if (!isFloat(input.dtype)) throw new ConvertError("malformed", `${name} of ${input.dtype}`);
+      if (train && !isFloat(input.dtype)) throw new ConvertError("malformed", `${name} of ${input.dtype}`);
       return input;
     },
     (_args, value) => value,

@@ -76,6 +76,7 @@ const logic: readonly OperatorRule[] = [
   ...alias(
     rule("bitwise_not(Tensor self)", ({ self }, builder) => {
       if (self.dtype === "BOOL") return not(builder, self);
+      if (isFloat(self.dtype)) throw new ConvertError("malformed", "bits of floats are turned");
       return subtract(builder, number(self.dtype, -1), self);
     }),
     "bitwise_not",

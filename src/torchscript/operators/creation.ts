@@ -89,7 +89,9 @@ function asOrdinary(operand: Operand): Operand {
 const numberRules: readonly OperatorRule[] = [
   rule(
     "tensor(Scalar data, *, dtype? dtype=None, any device=None, any requires_grad=False)",
-    ({ data, dtype }, builder) => asOperand(builder, data, dtype ?? scalarType(data)),
+    // Torch makes floats in the program float32 first.
+    ({ data, dtype }, builder) =>
+      asOperand(builder, typeof data === "number" ? Math.fround(data) : data, dtype ?? scalarType(data)),
   ),
   rule(
     "tensor(Tensor data, *, dtype? dtype=None, any device=None, any requires_grad=False)",

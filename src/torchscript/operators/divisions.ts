@@ -74,11 +74,16 @@ function floorOfFloats(builder: GraphBuilder, a: Operand, b: Operand): Operand {
   return where(builder, binary(builder, "Equal", b, of(0)), divide(builder, a, b), whole);
 }
 
+function refuseZero({ known }: Operand): void {
+  if (known?.includes(0)) throw new ConvertError("malformed", "integers are divided by zero");
+}
+
 /** `//`, rounded down as Python does. */
 function floorQuotient(builder: GraphBuilder, left: TensorOrScalar, right: TensorOrScalar): Operand {
   const { pair, dtype } = divisible(builder, left, right);
   const [a, b] = pair;
   if (isFloat(dtype)) return cast(builder, floorOfFloats(builder, a, b), dtype);
+  refuseZero(b);
   const whole = divide(builder, a, b);
   if (a.dtype === "U8" || (isKnownPositive(a) && isKnownPositive(b))) return whole;
   // ONNX rounds towards zero: one less where a remainder has the other sign.
@@ -104,6 +109,7 @@ function roundedQuotient(
   const { pair, dtype } = divisible(builder, left, right);
   // Torch rounds the quotient of halves before it cuts the fraction off, and the runtime leaves such a rounding out.
   if (dtype === "F16") throw new ConvertError("unsupported", "halves are divided and rounded towards zero");
+  if (!isFloat(dtype)) refuseZero(pair[1]);
   return truncated(builder, divide(builder, ...pair));
 }
 
@@ -111,6 +117,7 @@ function roundedQuotient(
 function remainder(builder: GraphBuilder, left: TensorOrScalar, right: TensorOrScalar): Operand {
   const { pair, dtype } = divisible(builder, left, right);
   const [a, b] = pair;
+  if (!isFloat(dtype)) refuseZero(b);
   if (!isFloat(dtype)) return binary(builder, "Mod", a, b);
   const rest = remainderByTruncation(builder, a, b);
   const isAbove = binary(builder, "And", isOther(builder, rest), haveOtherSigns(builder, rest, b));
@@ -140,6 +147,7 @@ export const divisionRules: readonly OperatorRule[] = [
   ),
   rule("fmod(Tensor self, Tensor|Scalar other)", ({ self, other }, builder) => {
     const { pair, dtype } = divisible(builder, self, other);
+    if (!isFloat(dtype)) refuseZero(pair[1]);
     return cast(builder, remainderByTruncation(builder, ...pair), dtype);
   }),
 ];

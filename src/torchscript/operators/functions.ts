@@ -158,7 +158,8 @@ function signOf(builder: GraphBuilder, x: Operand): Operand {
   return subtract(builder, flag("Greater"), flag("Less"));
 }
 
-function isNaNOf(builder: GraphBuilder, operand: Operand): Operand {
+/** Whether elements are NaN; integers never are. */
+export function isNaNOf(builder: GraphBuilder, operand: Operand): Operand {
   const float = isFloat(operand.dtype) ? operand : cast(builder, operand, "F32");
   return builder.node("IsNaN", [float], { dtype: "BOOL", shape: float.shape });
 }

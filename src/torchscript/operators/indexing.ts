@@ -1,10 +1,10 @@
 import { ConvertError } from "../../core/errors.ts";
-import { cast } from "../emit/arithmetic.ts";
+import { cast, scaled } from "../emit/arithmetic.ts";
 import { intAttribute, stringAttribute } from "../emit/attributes.ts";
 import type { GraphBuilder } from "../emit/graph-builder.ts";
 import { axisOf, expand, gather, reshape, slice } from "../emit/layout.ts";
 import type { Operand } from "../emit/operand.ts";
-import { categoryOf } from "../emit/types.ts";
+import { categoryOf, isFloat } from "../emit/types.ts";
 import { type Dimension, shapeText } from "../shapes/dimension.ts";
 import { asOperand } from "../values/promotion.ts";
 import { indexed, indexPut } from "./advanced-index.ts";
@@ -142,11 +142,15 @@ const writing: readonly OperatorRule[] = [
       return scattered(builder, self, dim, index, src, reduce);
     },
   ),
+  rule("take(Tensor self, Tensor index)", ({ self, index }, builder) =>
+    gather(builder, reshape(builder, self, [-1]), indicesOf(builder, index), 0),
+  ),
   rule(
     "index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1)",
     ({ self, dim, index, source, alpha }, builder) => {
-      if (Number(alpha) !== 1) throw new ConvertError("unsupported", "index_add with a factor");
-      return writtenAlong(builder, self, dim, index, source, true);
+      if (!isFloat(source.dtype) && typeof alpha === "number")
+        throw new ConvertError("malformed", `integers are multiplied with the alpha ${alpha}`);
+      return writtenAlong(builder, self, dim, index, scaled(builder, source, Number(alpha)), true);
     },
   ),
   rule(

@@ -5,7 +5,15 @@ import type { GraphBuilder } from "../emit/graph-builder.ts";
 import { axisOf, concat, reshape, split, squeeze, transpose, unsqueeze } from "../emit/layout.ts";
 import type { Operand } from "../emit/operand.ts";
 import { overwriteSlice } from "../emit/overwrite.ts";
-import { addDimensions, type Dimension, divideDimensions, multiplyDimensions } from "../shapes/dimension.ts";
+import {
+  addDimensions,
+  type Dimension,
+  dimensionText,
+  divideDimensions,
+  multiplyDimensions,
+  remainderOfDimensions,
+  shapeText,
+} from "../shapes/dimension.ts";
 import { promotedType } from "../values/promotion.ts";
 import { type OperatorRule, rule, viewRule } from "./rule.ts";
 
@@ -55,8 +63,20 @@ function partsOf(builder: GraphBuilder, x: Operand, axis: number, size: number):
   return extent % size === 0 ? parts : [...parts, extent % size];
 }
 
+/** Parts have to use up what is split. */
+function checkWhole(builder: GraphBuilder, extent: Dimension, sizes: readonly Dimension[]): void {
+  const total = sizes.reduce<Dimension>((sum, own) => addDimensions(sum, own), 0);
+  if (builder.guards.permits(total, "==", extent) && !sizes.some((own) => typeof own === "number" && own < 0))
+    return;
+  throw new ConvertError(
+    "malformed",
+    `an extent of ${dimensionText(extent)} is split into [${sizes.map(dimensionText).join(", ")}]`,
+  );
+}
+
 /** Torch makes parts of equal size, and fewer of them where that uses them up. */
 function chunksOf(builder: GraphBuilder, x: Operand, axis: number, chunks: number): readonly Dimension[] {
+  if (chunks < 1) throw new ConvertError("malformed", `a tensor is cut into ${chunks} chunks`);
   const extent = x.shape[axis] as Dimension;
   const even = divideDimensions(extent, chunks);
   if (typeof extent !== "number" && builder.guards.decide(multiplyDimensions(even, chunks), "==", extent))
@@ -111,8 +131,11 @@ const splits: readonly OperatorRule[] = [
   ...["split_with_sizes", "unsafe_split_with_sizes", "split"].map((name) =>
     viewRule(
       `${name}(Tensor self, SymInt[] split_sizes, int dim=0) -> Tensor[]` as Sizes,
-      ({ self, split_sizes, dim }, builder) =>
-        split(builder, self, axisOf(dim, self.shape.length), split_sizes),
+      ({ self, split_sizes, dim }, builder) => {
+        const axis = axisOf(dim, self.shape.length);
+        checkWhole(builder, self.shape[axis] as Dimension, split_sizes);
+        return split(builder, self, axis, split_sizes);
+      },
       ({ self, split_sizes, dim }, value, builder, index) =>
         overwritePart(builder, self, value, axisOf(dim, self.shape.length), split_sizes, index),
     ),
@@ -134,6 +157,7 @@ const splits: readonly OperatorRule[] = [
     "unbind(Tensor self, int dim=0) -> Tensor[]",
     ({ self, dim }, builder) => {
       const axis = axisOf(dim, self.shape.length);
+      if (self.shape[axis] === 0) return [];
       const parts = split(builder, self, axis, partsOf(builder, self, axis, 1));
       return parts.map((part) => squeeze(builder, part, [axis]));
     },
@@ -153,6 +177,13 @@ const splits: readonly OperatorRule[] = [
 
 /** Channels in groups of r² become blocks of r × r. */
 function pixelShuffle(builder: GraphBuilder, x: Operand, factor: number): Operand {
+  const depth = x.shape.at(-3);
+  const isWhole =
+    depth !== undefined &&
+    factor > 0 &&
+    builder.guards.permits(remainderOfDimensions(depth, factor * factor), "==", 0);
+  if (!isWhole)
+    throw new ConvertError("malformed", `pixels of ${shapeText(x.shape)} are shuffled by ${factor}`);
   const lead = x.shape.slice(0, -3);
   const [channels, height, width] = x.shape.slice(-3) as [Dimension, Dimension, Dimension];
   const fewer = divideDimensions(channels, factor * factor);

@@ -1,7 +1,9 @@
+import { ConvertError } from "../../core/errors.ts";
 import { add, scaled } from "../emit/arithmetic.ts";
 import type { GraphBuilder } from "../emit/graph-builder.ts";
 import { linear, matmul } from "../emit/linear.ts";
 import type { Operand } from "../emit/operand.ts";
+import { shapeText } from "../shapes/dimension.ts";
 import { promoted, type Scalar } from "../values/promotion.ts";
 import { type OperatorRule, rule } from "./rule.ts";
 
@@ -18,6 +20,20 @@ function biased(
   return Number(beta) === 0 ? product : add(builder, scaled(builder, bias, Number(beta)), product);
 }
 
+/** How many dimensions each side has; `matmul` takes any. */
+const ranks: Readonly<Record<string, readonly [number, number]>> = {
+  mm: [2, 2],
+  bmm: [3, 3],
+  mv: [2, 1],
+  dot: [1, 1],
+};
+
+function checkRanks(name: string, a: Operand, b: Operand): void {
+  const [left, right] = ranks[name] ?? [a.shape.length, b.shape.length];
+  if (a.shape.length === left && b.shape.length === right) return;
+  throw new ConvertError("malformed", `${name} of ${shapeText(a.shape)} and ${shapeText(b.shape)}`);
+}
+
 type Product = "a(Tensor self, Tensor mat2)";
 
 /** Matrix products. */
@@ -28,6 +44,7 @@ export const linearRules: readonly OperatorRule[] = [
   ...["matmul", "mm", "bmm", "mv", "dot"].map((name) =>
     rule(`${name}(Tensor self, Tensor mat2)` as Product, ({ self, mat2 }, builder) => {
       const [a, b] = promoted(builder, self, mat2) as [Operand, Operand];
+      checkRanks(name, a, b);
       return matmul(builder, a, b);
     }),
   ),

@@ -61,6 +61,12 @@ function batchNorm(
   const { input, weight, bias, running_mean: mean, running_var: variance, eps } = args;
   if (input.shape.length < 2)
     throw new ConvertError("malformed", `a tensor of shape ${shapeText(input.shape)} has no channels`);
+  for (const each of [weight, bias, mean, variance])
+    if (each !== undefined && !builder.guards.permits(each.shape[0] ?? 1, "==", input.shape[1] as Dimension))
+      throw new ConvertError(
+        "malformed",
+        `batch normalization of ${shapeText(each.shape)} channels is given ${shapeText(input.shape)}`,
+      );
   if (args.training || mean === undefined || variance === undefined) {
     if (args.training && mean !== undefined)
       context.warn(

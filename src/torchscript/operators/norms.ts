@@ -8,7 +8,7 @@ import { reduce } from "../emit/reduce.ts";
 import { isFloat } from "../emit/types.ts";
 import { addDimensions, type Dimension } from "../shapes/dimension.ts";
 import { promoted } from "../values/promotion.ts";
-import { reducedAxes } from "./reductions.ts";
+import { extremeOver, reducedAxes } from "./reductions.ts";
 import { type OperatorRule, rule } from "./rule.ts";
 
 /** The norm of that order over axes: 2 is the length, 1 the sum, infinity the largest, all of absolute values. */
@@ -27,8 +27,8 @@ function norm(
   if (order === 2) return reduce(builder, "ReduceL2", x, axes, keepdim);
   if (order === 1) return reduce(builder, "ReduceL1", x, axes, keepdim);
   const sizes = unary(builder, "Abs", x);
-  if (order === Infinity) return reduce(builder, "ReduceMax", sizes, axes, keepdim);
-  if (order === -Infinity) return reduce(builder, "ReduceMin", sizes, axes, keepdim);
+  if (order === Infinity) return extremeOver(builder, "ReduceMax", sizes, axes, keepdim);
+  if (order === -Infinity) return extremeOver(builder, "ReduceMin", sizes, axes, keepdim);
   if (order === 0) {
     const isSet = not(builder, binary(builder, "Equal", x, number(x.dtype, 0)));
     return reduce(builder, "ReduceSum", cast(builder, isSet, x.dtype), axes, keepdim);

@@ -100,6 +100,8 @@ const shrinks: readonly OperatorRule[] = [
 
 const mixtures: readonly OperatorRule[] = [
   rule("lerp(Tensor self, Tensor end, Tensor|Scalar weight)", ({ self, end, weight }, builder) => {
+    if (self.dtype !== end.dtype)
+      throw new ConvertError("malformed", `from ${self.dtype} to ${end.dtype} with lerp`);
     const [start, stop, share] = promoted(builder, self, end, weight) as [Operand, Operand, Operand];
     return add(builder, start, multiply(builder, share, subtract(builder, stop, start)));
   }),

@@ -1,12 +1,14 @@
 import { ConvertError } from "../../core/errors.ts";
-import { cast, not, number } from "../emit/arithmetic.ts";
+import { cast, not, number, where } from "../emit/arithmetic.ts";
 import { intAttribute } from "../emit/attributes.ts";
 import type { GraphBuilder } from "../emit/graph-builder.ts";
 import { axisOf, gather, reshape, squeeze, unsqueeze } from "../emit/layout.ts";
 import { constant, integers, type Operand } from "../emit/operand.ts";
 import { reduce } from "../emit/reduce.ts";
+import { isFloat } from "../emit/types.ts";
 import { type Dimension, dimensionText } from "../shapes/dimension.ts";
 import { promoted, type Scalar } from "../values/promotion.ts";
+import { isNaNOf } from "./functions.ts";
 import { type OperatorRule, rule } from "./rule.ts";
 
 /** The first `count` of an axis by size, with their places; of equal ones the first comes first. */
@@ -24,8 +26,15 @@ function ranked(
       "malformed",
       `the first ${dimensionText(count)} of ${dimensionText(self.shape[axis] as Dimension)} elements`,
     );
-  const x = cast(builder, self, rankable[self.dtype] ?? self.dtype);
-  const shape = x.shape.map((extent, index) => (index === axis ? count : extent));
+  const shape = self.shape.map((extent, index) => (index === axis ? count : extent));
+  // The runtime cannot rank nothing.
+  if (shape.includes(0) || self.shape.includes(0)) {
+    if (shape.some((extent) => typeof extent !== "number"))
+      throw new ConvertError("unsupported", "elements of a tensor that may be empty are ranked");
+    return [constant(self.dtype, shape, []), constant("I64", shape, [])];
+  }
+  const held = cast(builder, self, rankable[self.dtype] ?? self.dtype);
+  const x = isFloat(self.dtype) ? withOddLargest(builder, held) : held;
   const [values, places] = builder.nodes(
     "TopK",
     [x, integers([count])],
@@ -35,7 +44,19 @@ function ranked(
     ],
     { axis: intAttribute(axis), largest: intAttribute(isLargest ? 1 : 0), sorted: intAttribute(1) },
   );
-  return [cast(builder, values as Operand, self.dtype), places as Operand];
+  if (!isFloat(self.dtype)) return [cast(builder, values as Operand, self.dtype), places as Operand];
+  const picked = builder.node(
+    "GatherElements",
+    [self, places],
+    { dtype: self.dtype, shape },
+    { axis: intAttribute(axis) },
+  );
+  return [picked, places as Operand];
+}
+
+/** NaN counts as the largest to torch. Beside an infinity, which comes after it, the two come in the order of their places here. */
+function withOddLargest(builder: GraphBuilder, x: Operand): Operand {
+  return where(builder, isNaNOf(builder, x), number(x.dtype, Number.POSITIVE_INFINITY), x);
 }
 
 /** What ONNX Runtime ranks in another dtype, which holds the same numbers. */
@@ -139,8 +160,11 @@ const searches: readonly OperatorRule[] = [
   ),
   rule(
     "bucketize(Tensor self, Tensor boundaries, *, bool out_int32=False, bool right=False)",
-    ({ self, boundaries, out_int32, right }, builder) =>
-      searched(builder, boundaries, self, right, out_int32),
+    ({ self, boundaries, out_int32, right }, builder) => {
+      if (boundaries.shape.length !== 1)
+        throw new ConvertError("malformed", `boundaries of ${boundaries.shape.length} dimensions`);
+      return searched(builder, boundaries, self, right, out_int32);
+    },
   ),
   rule(
     "bucketize(Scalar self, Tensor boundaries, *, bool out_int32=False, bool right=False)",

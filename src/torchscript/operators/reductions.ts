@@ -1,13 +1,15 @@
 import type { DType } from "../../core/dtype.ts";
-import { cast, multiply, number, subtract, unary } from "../emit/arithmetic.ts";
+import { ConvertError } from "../../core/errors.ts";
+import { add, cast, multiply, not, number, subtract, unary, where } from "../emit/arithmetic.ts";
 import { intAttribute } from "../emit/attributes.ts";
 import type { GraphBuilder } from "../emit/graph-builder.ts";
 import { axisOf, reshape } from "../emit/layout.ts";
 import type { Operand } from "../emit/operand.ts";
 import { type Reduction, reduce } from "../emit/reduce.ts";
-import { categoryOf } from "../emit/types.ts";
+import { categoryOf, isFloat } from "../emit/types.ts";
 import { elementsOf } from "../shapes/dimension.ts";
 import { asFloat, asOperand } from "../values/promotion.ts";
+import { isNaNOf } from "./functions.ts";
 import { type OperatorRule, rule } from "./rule.ts";
 
 /** The axes that torch means: none given are all of them. */
@@ -15,9 +17,9 @@ export function reducedAxes(x: Operand, dims: readonly number[] | undefined): re
   const rank = x.shape.length;
   if (dims === undefined || dims.length === 0) return [...x.shape.keys()];
   // A 0-d tensor takes the axes 0 and -1, and has none.
-  return [...new Set(dims.map((dim) => axisOf(dim, rank)))]
-    .filter((axis) => axis < rank)
-    .sort((a, b) => a - b);
+  const axes = new Set(dims.map((dim) => axisOf(dim, rank)));
+  if (axes.size < dims.length) throw new ConvertError("malformed", `axes [${dims.join(", ")}] repeat one`);
+  return [...axes].filter((axis) => axis < rank).sort((a, b) => a - b);
 }
 
 /** Sums and products of bools and integers are 64-bit. */
@@ -35,8 +37,15 @@ function summed(
   keepdim: boolean,
   dtype: DType | undefined,
 ): Operand {
-  const x = wide(builder, self, dtype);
-  return reduce(builder, opType, x, reducedAxes(x, dim), keepdim);
+  const own = dtype ?? (isFloat(self.dtype) ? self.dtype : "I64");
+  // The runtime adds up no narrow integers; sums of wider ones end in the same bits.
+  const x = cast(builder, self, isFloat(own) || own === "I32" ? own : "I64");
+  return cast(builder, reduce(builder, opType, x, reducedAxes(x, dim), keepdim), own);
+}
+
+/** Whether nothing is reduced, as far as is known before the graph runs. */
+function isOfNothing(x: Operand, axes: readonly number[]): boolean {
+  return axes.some((axis) => x.shape[axis] === 0);
 }
 
 function mean(
@@ -47,7 +56,11 @@ function mean(
   dtype: DType | undefined,
 ): Operand {
   const x = dtype === undefined ? self : cast(builder, self, dtype);
-  return reduce(builder, "ReduceMean", x, reducedAxes(x, dim), keepdim);
+  if (!isFloat(x.dtype)) throw new ConvertError("malformed", `the mean of ${x.dtype}`);
+  const axes = reducedAxes(x, dim);
+  if (!isOfNothing(x, axes)) return reduce(builder, "ReduceMean", x, axes, keepdim);
+  const zeros = reduce(builder, "ReduceSum", x, axes, keepdim);
+  return add(builder, zeros, number(x.dtype, Number.NaN));
 }
 
 /** Bools have no maximum in the runtime, and are compared as integers. */
@@ -58,21 +71,40 @@ function extreme(
   dim: readonly number[] | undefined,
   keepdim: boolean,
 ): Operand {
-  const x = self.dtype === "BOOL" ? cast(builder, self, "I32") : self;
-  return cast(builder, reduce(builder, opType, x, reducedAxes(x, dim), keepdim), self.dtype);
+  const x = self.dtype === "BOOL" || self.dtype === "I16" ? cast(builder, self, "I32") : self;
+  return cast(builder, extremeOver(builder, opType, x, reducedAxes(x, dim), keepdim), self.dtype);
+}
+
+/** The largest or smallest over axes, or NaN where there is one. */
+export function extremeOver(
+  builder: GraphBuilder,
+  opType: "ReduceMax" | "ReduceMin",
+  x: Operand,
+  axes: readonly number[],
+  keepdim: boolean,
+): Operand {
+  if (isOfNothing(x, axes)) throw new ConvertError("malformed", "the extreme of no elements");
+  const result = reduce(builder, opType, x, axes, keepdim);
+  if (!isFloat(x.dtype)) return result;
+  // Torch gives NaN where there is one, and the runtime passes it over.
+  const isOdd = reduce(builder, "ReduceMax", cast(builder, isNaNOf(builder, x), "I32"), axes, keepdim);
+  return where(builder, cast(builder, isOdd, "BOOL"), number(x.dtype, Number.NaN), result);
 }
 
 /** Whether any, or all, are not zero. */
 function truth(
   builder: GraphBuilder,
-  opType: "ReduceMax" | "ReduceMin",
+  name: "any" | "all",
   self: Operand,
   dim: readonly number[] | undefined,
   keepdim: boolean,
 ): Operand {
-  const flags = cast(builder, cast(builder, self, "BOOL"), "I32");
-  const result = reduce(builder, opType, flags, reducedAxes(self, dim), keepdim);
-  return cast(builder, result, self.dtype === "U8" ? "U8" : "BOOL");
+  const flags = cast(builder, self, "BOOL");
+  // Counted, which of nothing is 0: no extreme is.
+  const counted = cast(builder, name === "any" ? flags : not(builder, flags), "I32");
+  const count = reduce(builder, "ReduceSum", counted, reducedAxes(self, dim), keepdim);
+  const result = cast(builder, count, "BOOL");
+  return cast(builder, name === "any" ? result : not(builder, result), self.dtype === "U8" ? "U8" : "BOOL");
 }
 
 /** The place of the largest or smallest along an axis, the first of equal ones. */
@@ -86,15 +118,18 @@ function place(
   const axis = axisOf(dim, self.shape.length);
   const x = self.dtype === "BOOL" ? cast(builder, self, "I32") : self;
   if (x.shape.length === 0) return number("I64", 0);
+  if (x.shape[axis] === 0) throw new ConvertError("malformed", "the place of an extreme of no elements");
   const shape = keepdim
     ? x.shape.map((extent, index) => (index === axis ? 1 : extent))
     : x.shape.filter((_, index) => index !== axis);
-  return builder.node(
-    opType,
-    [x],
-    { dtype: "I64", shape },
-    { axis: intAttribute(axis), keepdims: intAttribute(keepdim ? 1 : 0) },
-  );
+  const keepdims = intAttribute(keepdim ? 1 : 0);
+  const find = (type: string, inner: Operand): Operand =>
+    builder.node(type, [inner], { dtype: "I64", shape }, { axis: intAttribute(axis), keepdims });
+  if (!isFloat(x.dtype)) return find(opType, x);
+  // The first NaN counts as the extreme, if there is one.
+  const odd = cast(builder, isNaNOf(builder, x), "I32");
+  const isOdd = cast(builder, reduce(builder, "ReduceMax", odd, [axis], keepdim), "BOOL");
+  return where(builder, isOdd, find("ArgMax", odd), find(opType, x));
 }
 
 function variance(
@@ -104,7 +139,8 @@ function variance(
   correction: number,
   keepdim: boolean,
 ): Operand {
-  const x = asFloat(builder, self);
+  if (!isFloat(self.dtype)) throw new ConvertError("malformed", `the variance of ${self.dtype}`);
+  const x = self;
   const axes = reducedAxes(x, dim);
   const centred = subtract(builder, x, reduce(builder, "ReduceMean", x, axes, true));
   const squares = reduce(builder, "ReduceSum", multiply(builder, centred, centred), axes, keepdim);
@@ -181,14 +217,13 @@ const extremes: readonly OperatorRule[] = (["max", "min"] as const).flatMap((nam
 });
 
 const truths: readonly OperatorRule[] = (["any", "all"] as const).flatMap((name) => {
-  const reduction = name === "any" ? "ReduceMax" : "ReduceMin";
   return [
     rule(`${name}(Tensor self)` as "a(Tensor self)", ({ self }, builder) =>
-      truth(builder, reduction, self, undefined, false),
+      truth(builder, name, self, undefined, false),
     ),
     rule(
       `${name}(Tensor self, int[1] dim, bool keepdim=False)` as "a(Tensor self, int[1] dim, bool keepdim=False)",
-      ({ self, dim, keepdim }, builder) => truth(builder, reduction, self, dim, keepdim),
+      ({ self, dim, keepdim }, builder) => truth(builder, name, self, dim, keepdim),
     ),
   ];
 });

@@ -256,6 +256,12 @@ const parts: readonly OperatorRule[] = [
     "narrow(Tensor self, int dim, SymInt start, SymInt length)",
     ({ self, dim, start, length }, builder) => {
       const range = rangeOf(builder, self, dim, start, undefined);
+      const end = addDimensions(range.start, length);
+      if (!builder.guards.permits(end, "<=", range.end) || !builder.guards.permits(length, ">=", 0))
+        throw new ConvertError(
+          "malformed",
+          `${dimensionText(length)} elements from ${dimensionText(start)} on of ${shapeText(self.shape)}`,
+        );
       return slice(builder, self, range.axis, range.start, addDimensions(range.start, length));
     },
     ({ self, dim, start, length }, value, builder) => {

@@ -22,6 +22,8 @@ export interface Storage {
   stale: string | undefined;
   /** Storages that may be the same memory: torch copies or not, by strides that are not followed here. */
   readonly perhapsShared: Set<Storage>;
+  /** This one and those that it was perhaps made of, or that were perhaps made of it, however many steps away: the one set of all of them. */
+  alike: Set<Storage> | undefined;
 }
 
 /** How a view follows its base, and how writing to it changes that. */
@@ -36,7 +38,7 @@ export interface View {
 
 /** A tensor of its own memory that holds an operand. */
 export function tensorOf(held: Operand): Tensor {
-  const storage: Storage = { version: 0, stale: undefined, perhapsShared: new Set() };
+  const storage: Storage = { version: 0, stale: undefined, perhapsShared: new Set(), alike: undefined };
   return { kind: "tensor", storage, view: undefined, held, version: 0 };
 }
 
@@ -46,12 +48,29 @@ export function viewOf(view: View, held: Operand): Tensor {
   return { kind: "tensor", storage, view, held, version: storage.version };
 }
 
+/** No program of a network comes near; each write goes through all of them. */
+const maxAlike = 4096;
+
 /** A tensor of its own that may share memory with `source` in torch: once one of them is written, the other cannot be read. */
 export function perhapsViewOf(source: Tensor, held: Operand): Tensor {
   const made = tensorOf(held);
-  made.storage.perhapsShared.add(source.storage);
-  source.storage.perhapsShared.add(made.storage);
+  const all = source.storage.alike ?? new Set([source.storage]);
+  if (all.size >= maxAlike)
+    throw new ConvertError("limit", `more than ${maxAlike} tensors that perhaps share one memory`);
+  source.storage.alike = all;
+  made.storage.alike = all.add(made.storage);
   return made;
+}
+
+/** The other storages that may be the same memory. */
+export function sharersOf(storage: Storage): ReadonlySet<Storage> {
+  const found = new Set<Storage>();
+  for (const each of storage.alike ?? [storage]) {
+    found.add(each);
+    for (const other of each.perhapsShared) for (const own of other.alike ?? [other]) found.add(own);
+  }
+  found.delete(storage);
+  return found;
 }
 
 /** What a tensor holds now. Throws kind `unsupported` where that is not certain. */
@@ -68,7 +87,7 @@ export function read(tensor: Tensor): Operand {
 export function write(tensor: Tensor, value: Operand, operator: string): void {
   const { storage, view } = tensor;
   if (storage.stale !== undefined) throw new ConvertError("unsupported", storage.stale);
-  for (const other of storage.perhapsShared) {
+  for (const other of sharersOf(storage)) {
     other.stale = `"${operator}" writes to a tensor that may share its memory with another one, which is read later`;
   }
   if (view === undefined) storage.version++;

@@ -48,9 +48,11 @@ function madeOf(machine: Machine, list: ListValue, wanted: DType | undefined): O
     throw new ConvertError("unsupported", `a tensor is made of ${items.length} numbers one by one`);
   const numbers = items.map(numberOf);
   const dtype = wanted ?? (numbers.length === 0 ? "F32" : typeOf(numbers));
+  // Torch makes floats in the program float32 first.
+  const single = (value: number): number => (dtype === "F64" ? Math.fround(value) : value);
   const known: Dimension[] = [];
   for (const value of numbers) {
-    if (typeof value !== "object") known.push(Number(value));
+    if (typeof value !== "object") known.push(typeof value === "number" ? single(value) : Number(value));
     else if (isSymbolic(value) && dtype === "I64") known.push(value);
   }
   if (known.length === numbers.length && numbers.every(fits(dtype))) return constant(dtype, shape, known);
