@@ -78,7 +78,7 @@ const releases = ["1.13", "2.13"];
 
 test("both releases of torch have saved all programs", () => {
   const names = readdirSync(folder).filter((name) => name.endsWith(".pt"));
-  expect(names.length).toBe(24);
+  expect(names.length).toBe(26);
 });
 
 describe.each(releases)("a method of a program that torch %s saved", (release) => {
@@ -375,6 +375,18 @@ describe.each(releases)("a function that is left where data decide, of torch %s"
     const model = await compiled(archive, { inputs: ["N:2,2"] });
     for (const name of ["positive", "mixed", "negative", "slow"])
       await compareWith(model, `early-${release}`, name);
+  });
+});
+
+describe.each(releases)("memory that a loop or a branch writes in place, of torch %s", (release) => {
+  const ways = ["alias", "view", "rebound", "unset", "nested", "branch"];
+  test.each(ways)("%s gives torch's numbers", async (method) => {
+    const archive = await openProgram(join(folder, `memory-${release}.pt`));
+    for (const inputs of [["2,3"], ["N:2,3"]]) {
+      const model = await compiled(archive, { method, inputs });
+      for (const name of ["rising", "falling", "large"])
+        await compareWith(model, `memory-${release}`, `${method}_${name}`);
+    }
   });
 });
 

@@ -59,6 +59,40 @@ describe("a program that cannot become a graph", () => {
     await expect(attempt).rejects.toMatchObject({ kind: "unsupported" });
   });
 
+  test.each([
+    [
+      "None and then a Tensor",
+      "best = None",
+      "best = torch.neg(y)",
+      /"best" is None or a Tensor.*data decide/,
+    ],
+    ["one text and then another", 'best = "a"', 'best = "b"', /"best" is a string or a string.*data decide/],
+    [
+      "a dict and then another",
+      "best = {}",
+      "best = {}",
+      /"best" is a dict of 0 or a dict of 0.*data decide/,
+    ],
+  ])(
+    "is refused where a variable is %s, of which the turns of a loop decide",
+    async (_, first, turn, message) => {
+      const loop = `for i in range(int(torch.sum(x))):\n  ${turn}\n  y = torch.neg(y)`;
+      const after = "if torch.__is__(best, None):\n  z = x\nelse:\n  z = y\nreturn z";
+      const attempt = compile(`y = x\n${first}\n${loop}\n${after}`);
+      await expect(attempt).rejects.toThrow(message);
+      await expect(attempt).rejects.toMatchObject({ kind: "unsupported" });
+    },
+  );
+
+  test("is refused where a loop writes in place, sets the variable anew, and the memory is read", async () => {
+    const loop = "for i in range(int(torch.sum(x))):\n  y1 = torch.add_(y, 1)\n  y = torch.neg(y1)";
+    const start = "a = torch.clone(x)\ny = a";
+    await expect(compile(`${start}\n${loop}\nreturn (y, a)`)).rejects.toThrow(
+      /writes in place what others see/,
+    );
+    await expect(compile(`${start}\n${loop}\nreturn y`)).resolves.toBeDefined();
+  });
+
   test("is taken not to raise where data decide whether it does, and says so", async () => {
     const script = await compileScript(
       archiveOf(

@@ -32,6 +32,18 @@ export function correctedVariables(
   return corrected;
 }
 
+/** Names that hold at the end of a turn the very tensor that they held at its start. */
+export function namesKept(
+  names: readonly string[],
+  start: readonly Value[],
+  after: ReadonlyMap<string, Value>,
+): readonly string[] {
+  return names.filter((name, position) => {
+    const value = after.get(name);
+    return isA(value, "tensor") && value === start[position];
+  });
+}
+
 function isUnchanged(was: Value, is: Value): boolean {
   if (isA(was, "poison")) return was.reason !== undefined || isA(is, "poison");
   if (isA(was, "device") && isA(is, "device")) return was.name === is.name;

@@ -4,19 +4,20 @@ import type { Draft } from "../emit/graph-builder.ts";
 import { constant, type Operand } from "../emit/operand.ts";
 import type { Statement } from "../language/syntax.ts";
 import { type Dimension, isSameDimension, largerOf, symbol } from "../shapes/dimension.ts";
-import type { Storage, Tensor } from "../values/tensor.ts";
+import type { Tensor } from "../values/tensor.ts";
 import type { ListValue, Value } from "../values/value.ts";
 import { assignedNames } from "./assigned-names.ts";
 import type { Frame } from "./evaluate-expression.ts";
 import { appendedBy, grownLists, stackList } from "./grown-lists.ts";
 import { checkAppended, checkContainers } from "./loop-checks.ts";
-import { correctedVariables } from "./loop-variables.ts";
+import { noteMemory, shareMemory, sharersOf, spoiltMemory } from "./loop-memory.ts";
+import { correctedVariables, namesKept } from "./loop-variables.ts";
 import type { Machine } from "./machine.ts";
 import { hasSlots, refilled, type Slot, slotsOf } from "./slots.ts";
 import { captureState, ownerOf, restoreState, type State, sameState } from "./state.ts";
 
 /** How often a body is run to find out what of the shapes stays the same from turn to turn. */
-const maxRounds = 8;
+const maxRounds = 12;
 
 /** A loop of which only data tell how often it turns. */
 export interface DataLoop {
@@ -40,22 +41,28 @@ interface Carried {
   readonly open: Set<string>;
   /** Slots that may show the same memory: `slot:slot`. */
   readonly shared: Set<string>;
+  /** Slots whose first value a turn writes in place before it sets another one: what else shows that memory is not known then. */
+  readonly spoilt: Set<number>;
 }
 
 /** Runs a loop's body as the body of a Loop, whose turns hand on what they change. */
 export function runDataLoop(machine: Machine, frame: Frame, loop: DataLoop): void {
   const assigned = assignedNames(loop.body);
-  let carried = nothingCarried(frame, assigned);
+  // Variables that each turn sets to what they are, such as those that are written in place.
+  const kept = new Set<string>();
+  let carried = nothingCarried(frame, assigned, kept);
   for (let round = 0; round < maxRounds; round++) {
     const before = captureState(frame);
     const values = carried.names.map((name) => frame.variables.get(name) as Value);
     const initial = [...values.flatMap(slotsOf).map(({ operand }) => operand), ...carried.owners.map(heldBy)];
     const turn = runTurn(machine, frame, loop, carried, { before, values, initial });
+    const keeps = namesKept(carried.names, turn.start, frame.variables);
     const corrected = correctedVariables(machine.builder, assigned, before.variables, frame.variables);
     restoreState(frame, before);
-    if (corrected.size > 0) {
+    if (corrected.size + keeps.length > 0) {
       for (const [name, value] of corrected) frame.variables.set(name, value);
-      carried = nothingCarried(frame, assigned);
+      for (const name of keeps) kept.add(name);
+      carried = nothingCarried(frame, assigned, kept);
       continue;
     }
     if (!learn(carried, before, turn, initial)) {
@@ -70,9 +77,9 @@ export function runDataLoop(machine: Machine, frame: Frame, loop: DataLoop): voi
   }
 }
 
-function nothingCarried(frame: Frame, assigned: readonly string[]): Carried {
-  const names = assigned.filter((name) => hasSlots(frame.variables.get(name) ?? null));
-  return { names, owners: [], lists: [], open: new Set(), shared: new Set() };
+function nothingCarried(frame: Frame, assigned: readonly string[], kept: ReadonlySet<string>): Carried {
+  const names = assigned.filter((name) => !kept.has(name) && hasSlots(frame.variables.get(name) ?? null));
+  return { names, owners: [], lists: [], open: new Set(), shared: new Set(), spoilt: new Set() };
 }
 
 interface Start {
@@ -83,6 +90,8 @@ interface Start {
 
 interface Turn {
   readonly draft: Draft;
+  /** What the names hold at the start of the turn. */
+  readonly start: readonly Value[];
   readonly inputs: readonly Operand[];
   /** What the body was given, and what it leaves behind. */
   readonly given: readonly Slot[];
@@ -108,7 +117,9 @@ function runTurn(
   const queue = [...placeholders];
   for (const [position, name] of carried.names.entries())
     frame.variables.set(name, refilled(builder, values[position] as Value, queue));
-  const given = carried.names.flatMap((name) => slotsOf(frame.variables.get(name) as Value));
+  const start = carried.names.map((name) => frame.variables.get(name) as Value);
+  const given = start.flatMap(slotsOf);
+  noteMemory(carried, values.flatMap(slotsOf));
   for (const [position, owner] of carried.owners.entries()) {
     owner.storage.version++;
     Object.assign(owner, { held: queue[position], version: owner.storage.version });
@@ -142,6 +153,7 @@ function runTurn(
   checkAppended(appended, before, given);
   return {
     draft,
+    start,
     inputs: [index, goesOn, ...placeholders],
     given,
     left: [...left, ...ownersLeft],
@@ -186,12 +198,6 @@ function placeholderOf(machine: Machine, operand: Operand, slot: number, open: R
   return placeholder;
 }
 
-function shareMemory(left: Storage, right: Storage): void {
-  if (left === right) return;
-  left.perhapsShared.add(right);
-  right.perhapsShared.add(left);
-}
-
 /** Takes in what a turn has shown; whether that is news, so that the body has to be run again. */
 function learn(
   carried: Carried,
@@ -218,6 +224,11 @@ function learn(
         !carried.open.has(`${slot}:${axis}`)
       )
         add(carried.open, `${slot}:${axis}`);
+    const isWritten = (given[slot]?.storage?.version ?? 0) > 0;
+    if (isWritten && !carried.spoilt.has(slot)) {
+      carried.spoilt.add(slot);
+      isNews = true;
+    }
     if (slot >= given.length || storage === undefined) continue;
     for (const other of sharersOf(slot, storage, given, left))
       add(carried.shared, `${Math.min(slot, other)}:${Math.max(slot, other)}`);
@@ -225,18 +236,6 @@ function learn(
       throw new ConvertError("unsupported", "a loop that data decide hands on memory that others see");
   }
   return isNews;
-}
-
-/** Other slots that are given or leave behind the same memory. */
-function sharersOf(
-  slot: number,
-  storage: Storage,
-  given: readonly Slot[],
-  left: readonly Slot[],
-): readonly number[] {
-  return [...given.keys()].filter(
-    (other) => other !== slot && [given[other], left[other]].some((own) => own?.storage === storage),
-  );
 }
 
 function emitLoop(
@@ -278,6 +277,7 @@ function emitLoop(
     const start = initialSlots[slot]?.storage;
     // Without a turn, the result is what was there before.
     if (storage && start) shareMemory(storage, start);
+    if (start && carried.spoilt.has(slot)) start.stale = spoiltMemory;
   }
   for (const pair of carried.shared) {
     const [a, b] = pair.split(":").map((slot) => storages[Number(slot)]?.storage);
