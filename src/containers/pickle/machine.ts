@@ -27,10 +27,13 @@ export interface PickleRun {
   readonly length: number;
   /** Whether the opcode is one for text in UTF-8. */
   readonly isText: boolean;
+  /** Its first bytes, up to 4 KiB of them, in new memory. */
+  head(): Uint8Array;
 }
 
 /** Shorter operands are always read. */
 const longRun = 1024;
+const headBytes = 4096;
 
 /** A pickle being read, in as many windows as it takes. */
 export interface PickleMachine {
@@ -93,7 +96,8 @@ export function createPickleMachine(
     passOver(length: number, isText: boolean): boolean {
       if (length < longRun || handlers.payload === undefined) return false;
       const offset = operands.position;
-      const value = handlers.payload({ offset, length, isText }, stack.peek);
+      const head = () => operands.peek(Math.min(length, headBytes)).slice();
+      const value = handlers.payload({ offset, length, isText, head }, stack.peek);
       if (value === undefined) return false;
       operands.skip(length);
       passedOver += length;

@@ -21,6 +21,8 @@ export interface OperandCursor {
   f64(): number;
   /** Passes over bytes, also beyond the window: there is nothing to read then before more is loaded. */
   skip(length: number): void;
+  /** The same as `take` without passing over it. */
+  peek(length: number): Uint8Array;
   /** A view of the window: copy what has to stay. */
   take(length: number): Uint8Array;
   /** Bytes up to a line feed, which is passed over. */
@@ -83,6 +85,11 @@ export function createOperandCursor(file: string): OperandCursor {
     f64: () => view.getFloat64(advance(8), false),
     skip(length) {
       at += length;
+    },
+    peek(length) {
+      const bytes = take(length);
+      at -= length;
+      return bytes;
     },
     take,
     line() {

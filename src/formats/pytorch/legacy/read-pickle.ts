@@ -6,11 +6,13 @@ import type { ByteSource } from "../../../core/source.ts";
 import { arrayPayloads } from "../arrays/array-payload.ts";
 import { checkpointOf } from "../objects/checkpoint.ts";
 import { rebuildCall } from "../values/rebuild.ts";
-import { nestedStorage } from "./nested-stream.ts";
+import { nestedPayload, nestedStorage } from "./nested-stream.ts";
 
 /** Reads what `pickle.dump` made of tensors: one pickle with their storages within (FORMAT.md, "Bare pickles"). */
 export async function readBarePickle(source: ByteSource, context: RunContext): Promise<Checkpoint> {
   const file = source.name;
+  // To be written again as it was, an object keeps its arrays.
+  const arrays = context.whole ? undefined : arrayPayloads(source).payload;
   const { value, end } = await readPickle(
     source,
     0,
@@ -20,8 +22,10 @@ export async function readBarePickle(source: ByteSource, context: RunContext): P
           return nestedStorage(args, context.limits, { file, offset });
         return rebuildCall(callable, args, file, offset, context);
       },
-      // To be written again as it was, an object keeps its bytes.
-      ...(context.whole ? {} : arrayPayloads(source)),
+      payload(run, below) {
+        const stream = nestedPayload(run, below(0), source, context.limits);
+        return stream ?? arrays?.(run, below);
+      },
     },
     context,
   );

@@ -5,6 +5,7 @@ import { ConvertError, isConvertError } from "../../../core/errors.ts";
 import type { Limits } from "../../../core/limits.ts";
 import { isLegacy } from "../signatures.ts";
 import { bytesOf } from "../values/python-values.ts";
+import { asStreamBytes } from "../values/torch-values.ts";
 
 /** How deep pickles may lie within the bytes of pickles. Tensors in plain pickles need one level. */
 const maxDepth = 16;
@@ -29,7 +30,7 @@ export function createTorchGlobals(
     const [argument] = isKind(args, "tuple") ? args.items : [];
     if (argument !== undefined && seen.has(argument)) return;
     if (argument !== undefined) seen.add(argument);
-    const bytes = bytesOf(argument);
+    const bytes = bytesOf(argument) ?? asStreamBytes(argument)?.head;
     const isStorage = isGlobal(callable, "torch.storage", "_load_from_bytes");
     // torch gives it a legacy stream and nothing else; what it would make of other bytes is not followed.
     if (isStorage && (bytes === undefined || !isLegacy(bytes))) globals.tampered(callable);

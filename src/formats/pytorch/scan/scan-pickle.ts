@@ -1,10 +1,12 @@
 import type { PickleGlobals } from "../../../containers/pickle/globals.ts";
+import type { PickleRun } from "../../../containers/pickle/machine.ts";
 import { type ReadPickle, readPickle } from "../../../containers/pickle/read.ts";
 import { isKind, type PickleValue } from "../../../containers/pickle/values.ts";
 import type { RunContext } from "../../../core/context.ts";
 import { ConvertError, isConvertError } from "../../../core/errors.ts";
 import { type ByteSource, readBytes } from "../../../core/source.ts";
 import { arrayPayloads } from "../arrays/array-payload.ts";
+import { nestedPayload } from "../legacy/nested-stream.ts";
 import { createTorchGlobals } from "./nested-pickles.ts";
 
 /** Far more than files have; each costs a read of its own. */
@@ -62,6 +64,7 @@ export async function scanPickle(
     unread(scan, new ConvertError("limit", message, { file: source.name, offset: start }));
     return undefined;
   }
+  const arrays = arrayPayloads(source).payload;
   const handlers = {
     persistent(id: PickleValue) {
       onPersistent?.(id);
@@ -69,7 +72,8 @@ export async function scanPickle(
     },
     // Python may run past what we refuse, so a scan does as well.
     doubt: () => undefined,
-    ...arrayPayloads(source),
+    payload: (run: PickleRun, below: (depth: number) => PickleValue | undefined) =>
+      nestedPayload(run, below(0), source, scan.context.limits) ?? arrays?.(run, below),
   };
   try {
     return await readPickle(source, start, handlers, { ...scan.context, globals });

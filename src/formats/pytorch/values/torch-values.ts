@@ -64,7 +64,16 @@ export interface UnreadTensor {
   readonly problem: string;
 }
 
-type HostValue = TorchStorage | TorchTensor | TorchSparse | ArrayBytes | UnreadTensor;
+/** A legacy stream within a pickle, left where it is. */
+export interface StreamBytes {
+  readonly type: "stream-bytes";
+  /** Its pickles, without the elements behind them. */
+  readonly head: Uint8Array;
+  /** What it holds. */
+  readonly storage: PickleHost;
+}
+
+type HostValue = TorchStorage | TorchTensor | TorchSparse | ArrayBytes | StreamBytes | UnreadTensor;
 
 /** A value that stands in a pickle for one of ours. */
 export function host(value: HostValue): PickleHost {
@@ -129,6 +138,13 @@ export function asArrayBytes(value: PickleValue | undefined): ArrayBytes | undef
   if (!isKind(value, "host")) return undefined;
   const inner = value.value as HostValue;
   return inner.type === "array-bytes" ? inner : undefined;
+}
+
+/** The stream that a value is, if it is one that was left in its file. */
+export function asStreamBytes(value: PickleValue | undefined): StreamBytes | undefined {
+  if (!isKind(value, "host")) return undefined;
+  const inner = value.value as HostValue;
+  return inner.type === "stream-bytes" ? inner : undefined;
 }
 
 /** What is wrong with a value that should be a tensor, where a reader has said so. */
