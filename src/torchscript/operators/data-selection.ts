@@ -51,7 +51,7 @@ function maskedSelect(builder: GraphBuilder, x: Operand, mask: Operand): Operand
 }
 
 /** What ONNX Runtime tells apart in another dtype, which holds the same numbers. */
-function distinguishable(builder: GraphBuilder, x: Operand): Operand {
+export function distinguishable(builder: GraphBuilder, x: Operand): Operand {
   if (["F32", "F64", "I64"].includes(x.dtype)) return x;
   return cast(builder, x, ["F16", "BF16"].includes(x.dtype) ? "F32" : "I64");
 }

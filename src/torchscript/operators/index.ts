@@ -4,8 +4,10 @@ import { attentionRules } from "./attention.ts";
 import { comparisonRules } from "./comparisons.ts";
 import { conversionRules } from "./conversions.ts";
 import { convolutionRules } from "./convolution.ts";
+import { countingRules } from "./counting.ts";
 import { creationRules } from "./creation.ts";
 import { dataSelectionRules } from "./data-selection.ts";
+import { deformableConvolutionRules } from "./deformable-convolution.ts";
 import { divisionRules } from "./divisions.ts";
 import { functionRules } from "./functions.ts";
 import { identityRules } from "./identities.ts";
@@ -35,6 +37,7 @@ const allRules: readonly OperatorRule[] = [
   ...activationRules,
   ...conversionRules,
   ...convolutionRules,
+  ...deformableConvolutionRules,
   ...creationRules,
   ...arithmeticRules,
   ...comparisonRules,
@@ -59,6 +62,7 @@ const allRules: readonly OperatorRule[] = [
   ...reductionRules,
   ...resizeRules,
   ...viewRules,
+  ...countingRules,
   ...dataSelectionRules,
   ...orderingRules,
   ...visionRules,
