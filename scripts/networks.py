@@ -1,19 +1,19 @@
 """Builds networks of torchvision and transformers as TorchScript, with inputs and what torch makes of them.
 
     networks.py list                       names of what this Python's packages have, one a line
-    networks.py make NAME FOLDER           NAME-traced.pt, NAME-scripted.pt, NAME.safetensors and NAME.json
+    networks.py make NAME FOLDER           NAME-traced.pt, NAME-scripted.pt, NAME.safetensors, NAME.json, NAME-inputs.bin
 
 Weights are random, and so are the statistics of norms; weights that start as zero get numbers, so that every layer shows
-in the outputs. NAME.json has the inputs as `--inputs` takes them, what could not be made and why, and the seconds that
-torch.onnx.export takes for the same module. scripts/test-networks.mjs runs this, a network at a time.
+in the outputs. NAME.json has the inputs as `--inputs` takes them, and what could not be made and why; NAME-inputs.bin has
+them as export_archive.py takes them. scripts/test-networks.mjs runs this, a network at a time.
 """
 
+import copy
 import importlib
 import importlib.util
 import json
 import os
 import sys
-import time
 import warnings
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -28,12 +28,17 @@ from torchscript_ops import RELEASE, tensors_in, write_tensors  # noqa: E402
 # Images of another size than 64 x 64: what the network is made for, or the least that it takes.
 SIZES = {"inception_v3": 96, "googlenet": 64, "maxvit_t": 224, "alexnet": 96, "swin_v2": 64}
 
-# Thresholds under which networks with random weights find something at all.
+# Thresholds under which networks with random weights find something at all, and not so much that scores are as good as equal.
+REGIONS = {"box_score_thresh": 0.01, "box_detections_per_img": 10, "rpn_pre_nms_top_n_test": 200, "rpn_post_nms_top_n_test": 200}
 FINDING = {
-    "fasterrcnn": {"box_score_thresh": 0.01, "num_classes": 5}, "maskrcnn": {"box_score_thresh": 0.01, "num_classes": 5},
-    "keypointrcnn": {"box_score_thresh": 0.01, "num_classes": 2}, "retinanet": {"score_thresh": 0.001, "num_classes": 5},
-    "ssd": {"score_thresh": 0.01, "num_classes": 5}, "fcos": {"score_thresh": 0.001, "num_classes": 5},
+    "fasterrcnn": {**REGIONS, "num_classes": 5}, "maskrcnn": {**REGIONS, "num_classes": 5}, "keypointrcnn": {**REGIONS, "num_classes": 2},
+    "retinanet": {"num_classes": 5, "detections_per_img": 20}, "ssd": {"num_classes": 5, "detections_per_img": 20}, "fcos": {"num_classes": 5, "detections_per_img": 20},
 }
+
+
+def smooth(channels, height, width):
+    """An image without noise."""
+    return torch.nn.functional.interpolate(torch.rand(1, channels, 9, 11), (height, width), mode="bicubic", align_corners=False)[0]
 
 
 def vision_networks():
@@ -66,7 +71,7 @@ def vision_network(models, kind, name):
             network = models.get_model(name, **extra)
             if hasattr(network, "transform") and not name.startswith("ssd"):
                 network.transform.min_size, network.transform.max_size = (96,), 128
-            return network, ([torch.rand(3, 96, 112)],), ["scripted"]
+            return network, ([smooth(3, 96, 112)],), ["scripted"]
         return models.get_model(name, **extra), (torch.rand(1, 3, size, size),), ["traced", "scripted"]
 
     return build
@@ -164,6 +169,76 @@ def randomize(network):
                 parameter.normal_(0, 0.02)
 
 
+def unit_variance(network, inputs):
+    """Scales layers and statistics so that this input leaves each layer with a mean of zero and a variance of one.
+
+    Without, a detection network of random weights multiplies the rounding of its layers, and which boxes it finds is
+    chance: torch's own float32 and float64 then disagree.
+    """
+
+    def normalized(module, given):
+        count = module.running_mean.numel()
+        columns = given[0].transpose(0, 1).reshape(count, -1)
+        # A handful of places says nothing of a channel; all channels together do.
+        mean = columns.mean(1) if columns.shape[1] >= 16 else columns.mean()
+        variance = (columns - mean.reshape(-1, 1)).square().mean(1)
+        module.running_mean.copy_(mean.expand(count))
+        module.running_var.copy_(variance * 0.5 + 0.5 * variance.mean() + 1e-6)
+
+    seen = set()
+
+    def scaled(module, given, result):
+        # Heads are applied to several levels of features; the first is the largest.
+        if module in seen or result.numel() < 2:
+            return result
+        seen.add(module)
+        factor = 1 / (result.std() + 1e-6)
+        module.weight.mul_(factor)
+        if module.bias is None:
+            return result * factor
+        mean = result.mean()
+        module.bias.sub_(mean).mul_(factor)
+        return (result - mean) * factor
+
+    handles = []
+    for module in network.modules():
+        if hasattr(module, "running_var"):
+            handles.append(module.register_forward_pre_hook(normalized))
+        elif isinstance(module, (torch.nn.Conv2d, torch.nn.ConvTranspose2d, torch.nn.Linear)):
+            handles.append(module.register_forward_hook(scaled))
+    network(*inputs)
+    for handle in handles:
+        handle.remove()
+
+
+def steady(build):
+    """A detection network that finds the same in float32 and float64, and how far apart these are: of several seeds, the first."""
+    for seed in range(20):
+        torch.manual_seed(seed)
+        network, inputs, ways = build()
+        network.eval()
+        randomize(network)
+        unit_variance(network, inputs)
+        [single], [double] = network(*inputs), copy.deepcopy(network).double()(*cast(inputs, torch.float64))
+        scores = single["scores"]
+        if len(scores) < 5 or any(single[key].shape != double[key].shape for key in single):
+            continue
+        # Two scores that are as good as equal may come in either order.
+        gap = float((scores[:-1] - scores[1:]).min())
+        if gap < 5 * float((scores - double["scores"]).abs().max()):
+            continue
+        noise = max(float((single[key] - other).abs().max() / other.abs().max()) for key, other in double.items())
+        if noise < 1e-3:
+            return network, inputs, ways, noise
+    raise RuntimeError("no seed gives a network whose float32 and float64 agree")
+
+
+def cast(value, dtype):
+    if isinstance(value, torch.Tensor):
+        return value.to(dtype)
+    return type(value)(cast(item, dtype) for item in value)
+
+
 def described(value):
     if isinstance(value, torch.Tensor):
         return {"dtype": str(value.dtype).split(".")[1], "shape": list(value.shape)}
@@ -178,32 +253,29 @@ def flat(value):
     return [] if value is None else tensors_in(value)
 
 
-def export_seconds(module, inputs, path, is_script):
-    # The exporter of TorchScript: the newer one takes no such archives.
-    extra = {"dynamo": False} if torch.__version__ >= "2.5" else {}
-    if is_script:
-        # Torch 1.13 asks for outputs of a scripted module itself.
-        extra["verbose"] = False
-    started = time.perf_counter()
-    torch.onnx.export(module, inputs, path, opset_version=17, **extra)
-    return time.perf_counter() - started
-
-
 def first_line(error):
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0] if lines else ''}"[:160]
 
 
-def make(name, folder):
-    torch.manual_seed(0)
-    torch.set_num_threads(1)
+def built(name):
+    """The module, inputs, what it is, how it can be saved, and how far float32 is from float64 where that was asked."""
     kind, build = NETWORKS[name]
+    if kind == "detection":
+        return (*steady(build), kind)
+    torch.manual_seed(0)
     network, inputs, ways = build()
     network.eval()
     randomize(network)
-    made, refused, seconds = [], {}, {}
+    return network, inputs, ways, None, kind
+
+
+def make(name, folder):
+    torch.set_num_threads(1)
+    made, refused = [], {}
     stem = os.path.join(folder, name)
     with torch.no_grad():
+        network, inputs, ways, noise, kind = built(name)
         outputs = flat(network(*inputs))
         for way in ways:
             try:
@@ -215,21 +287,14 @@ def make(name, folder):
                 made.append(way)
             except Exception as error:
                 refused[way] = first_line(error)
-                continue
-            try:
-                seconds[way] = export_seconds(module, inputs, f"{stem}.export", way == "scripted")
-            except Exception as error:
-                seconds[way] = first_line(error)
-            for file in os.listdir(folder):
-                if file.startswith(f"{name}.export"):
-                    os.remove(os.path.join(folder, file))
+    torch.save(inputs, f"{stem}-inputs.bin")
     tensors = {f"in/{index}": tensor for index, tensor in enumerate(flat(list(inputs)))}
     tensors.update({f"out/{index}": tensor for index, tensor in enumerate(outputs)})
     write_tensors(f"{stem}.safetensors", tensors, {"format": "pt"})
     with open(f"{stem}.json", "w") as file:
         json.dump(
             {
-                "args": [described(value) for value in inputs], "kind": kind, "made": made, "refused": refused, "export": seconds,
+                "args": [described(value) for value in inputs], "kind": kind, "made": made, "refused": refused, "noise": noise,
                 "parameters": sum(parameter.numel() for parameter in network.parameters()), "torch": torch.__version__.split("+")[0],
             },
             file,
