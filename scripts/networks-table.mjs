@@ -38,12 +38,13 @@ function summary(results) {
       const own = results.filter((result) => result.kind === kind && result.way === way && !result.isTorch);
       if (own.length === 0) return undefined;
       const passed = own.filter(({ passes }) => passes);
-      const both = passed.filter((result) => result.torchFails === undefined);
+      const tried = passed.filter((result) => result.alone !== undefined);
+      const both = tried.filter((result) => result.torchFails === undefined);
       const alone = both.filter((result) => result.alone <= result.torchAlone).length;
       const whole = both.filter((result) => result.seconds <= result.torchSeconds).length;
       const peak = Math.max(0, ...passed.map((result) => result.peak));
       const share = ((100 * passed.length) / own.length).toFixed(0);
-      return `| ${title}, ${way} | ${passed.length} of ${own.length} (${share} %) | ${alone} of ${both.length} | ${whole} of ${both.length} | ${passed.length - both.length} | ${peak.toFixed(0)} MiB |`;
+      return `| ${title}, ${way} | ${passed.length} of ${own.length} (${share} %) | ${alone} of ${both.length} | ${whole} of ${both.length} | ${tried.length - both.length} of ${tried.length} | ${peak.toFixed(0)} MiB |`;
     }),
   );
   return `| networks | pass | faster than torch's exporter, alone | whole command | torch's exporter fails | most memory |
@@ -78,14 +79,14 @@ function row(result) {
     noise === undefined ? worst.toExponential(1) : `${worst.toExponential(1)} (${noise.toExponential(1)})`,
     shownSeconds(result.alone),
     theirs(result.torchAlone),
-    shownSeconds(result.seconds),
+    shownSeconds(result.alone && result.seconds),
     theirs(result.torchSeconds),
     result.peak.toFixed(0),
   ];
   return `| ${columns.join(" | ")} |`;
 }
 
-const shownSeconds = (seconds) => seconds.toFixed(seconds < 10 ? 2 : 0);
+const shownSeconds = (seconds) => seconds?.toFixed(seconds < 10 ? 2 : 0) ?? "–";
 
 const byName = (a, b) => (a.name === b.name ? (a.way < b.way ? 1 : -1) : a.name < b.name ? -1 : 1);
 

@@ -2,7 +2,7 @@
 //   node scripts/test-networks.mjs FOLDER [PATTERN...]   networks whose name matches; what FOLDER/results.jsonl has is passed over
 //   node scripts/test-networks.mjs --table FOLDER        docs/torchscript-networks.md from the results
 // TORCHSCRIPT_PYTHONS: Pythons with torch, separated by colons (default: python3); a network is made by the first that has it.
-// Needs `npm run build`. JOBS networks at a time (default 1). KEEP=1 leaves the files of the networks where they are.
+// Needs `npm run build`. SECONDS=0 does without torch's exporter and the seconds. JOBS networks at a time (default 1). KEEP=1 leaves the files of the networks where they are.
 import { execFile } from "node:child_process";
 import {
   appendFileSync,
@@ -206,7 +206,7 @@ async function tryNetwork({ kind, name, python }, folder) {
     appendFileSync(join(folder, "results.jsonl"), `${JSON.stringify({ kind, name, ...result })}\n`);
     const { way, passes, worst, reason, seconds, alone, peak, torchSeconds, torchAlone, torchFails } = result;
     const figures = passes
-      ? `${worst.toExponential(1)}, ${seconds.toFixed(2)} s (alone ${alone.toFixed(2)}), torch ${torchFails ?? `${torchSeconds.toFixed(2)} s (${torchAlone.toFixed(2)})`}, ${peak.toFixed(0)} MiB`
+      ? `${worst.toExponential(1)}, ${seconds.toFixed(2)} s (alone ${alone?.toFixed(2)}), torch ${torchFails ?? `${torchSeconds?.toFixed(2)} s (${torchAlone?.toFixed(2)})`}, ${peak.toFixed(0)} MiB`
       : reason;
     console.log(`${passes ? "pass" : "FAIL"} ${name} ${way}: ${figures}`);
   };
@@ -229,7 +229,7 @@ async function tryNetwork({ kind, name, python }, folder) {
       python,
     };
     const common = { way, parameters: about.parameters, torch: about.torch, noise: about.noise ?? undefined };
-    const { code, message } = await compile(job);
+    const { code, message, seconds, peak } = await compile(job);
     if (code !== 0) {
       note({ ...common, passes: false, exit: code, reason: message });
       continue;
@@ -237,7 +237,8 @@ async function tryNetwork({ kind, name, python }, folder) {
     const tolerance = Math.max(layers, 2 * (about.noise ?? 0));
     const { worst, reason } = await compared(job.output, join(folder, `${name}.safetensors`));
     const passes = worst !== undefined && worst !== null && worst <= tolerance;
-    if (passes) note({ ...common, passes, worst, ...(await measure(job)) });
+    if (passes && process.env.SECONDS === "0") note({ ...common, passes, worst, seconds, peak });
+    else if (passes) note({ ...common, passes, worst, ...(await measure(job)) });
     else note({ ...common, passes, worst, reason: reason ?? `the outputs differ by ${worst}` });
   }
   if (process.env.KEEP) return;
