@@ -27,15 +27,29 @@ const comparisonTypes: Readonly<Record<string, string>> = {
   ge: "GreaterOrEqual",
 };
 
+/** The names in full, which programs have where their authors wrote them. */
+const fullNames: Readonly<Record<string, string>> = {
+  lt: "less",
+  le: "less_equal",
+  gt: "greater",
+  ge: "greater_equal",
+};
+
 const comparisons: readonly OperatorRule[] = [
-  ...Object.entries(comparisonTypes).map(([name, opType]) =>
-    rule(
+  ...Object.entries(comparisonTypes).flatMap(([name, opType]) => {
+    const short = rule(
       `${name}(Tensor|Scalar self, Tensor|Scalar other)` as "eq(Tensor|Scalar self, Tensor|Scalar other)",
       ({ self, other }, builder) => compared(builder, opType, self, other),
+    );
+    const full = fullNames[name];
+    return full === undefined ? [short] : [short, ...alias(short, full)];
+  }),
+  ...alias(
+    rule("ne(Tensor|Scalar self, Tensor|Scalar other)", ({ self, other }, builder) =>
+      not(builder, compared(builder, "Equal", self, other)),
     ),
-  ),
-  rule("ne(Tensor|Scalar self, Tensor|Scalar other)", ({ self, other }, builder) =>
-    not(builder, compared(builder, "Equal", self, other)),
+    "ne",
+    "not_equal",
   ),
 ];
 

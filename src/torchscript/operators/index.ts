@@ -10,6 +10,7 @@ import { dataSelectionRules } from "./data-selection.ts";
 import { deformableConvolutionRules } from "./deformable-convolution.ts";
 import { divisionRules } from "./divisions.ts";
 import { functionRules } from "./functions.ts";
+import { groupedProductRules } from "./grouped-products.ts";
 import { identityRules } from "./identities.ts";
 import { indexingRules } from "./indexing.ts";
 import { joinRules } from "./joins.ts";
@@ -44,6 +45,7 @@ const allRules: readonly OperatorRule[] = [
   ...divisionRules,
   ...powerRules,
   ...functionRules,
+  ...groupedProductRules,
   ...identityRules,
   ...joinRules,
   ...linearRules,
