@@ -84,6 +84,14 @@ describe("a program that cannot become a graph", () => {
     },
   );
 
+  test("is refused where a loop appends what is written in place afterwards", async () => {
+    const loop = "for i in range(int(torch.sum(x))):\n  y = torch.neg(y)\n  _0 = torch.append(a, y)";
+    const start = "y = torch.neg(x)\na = annotate(List[Tensor], [])";
+    const attempt = compile(`${start}\n${loop}\n_1 = torch.add_(y, 1)\nreturn torch.stack(a)`);
+    await expect(attempt).rejects.toThrow(/may share its memory/);
+    await expect(compile(`${start}\n${loop}\nreturn torch.stack(a)`)).resolves.toBeDefined();
+  });
+
   test("is refused where a loop writes in place, sets the variable anew, and the memory is read", async () => {
     const loop = "for i in range(int(torch.sum(x))):\n  y1 = torch.add_(y, 1)\n  y = torch.neg(y1)";
     const start = "a = torch.clone(x)\ny = a";

@@ -1,4 +1,4 @@
-import type { Dimension } from "../shapes/dimension.ts";
+import { type Dimension, isSameDimension } from "../shapes/dimension.ts";
 import { where } from "./arithmetic.ts";
 import type { GraphBuilder } from "./graph-builder.ts";
 import { concat, slice } from "./layout.ts";
@@ -20,7 +20,10 @@ export function overwriteSlice(
   if (step !== 1) return overwriteSteps(builder, base, value, axis, start, step);
   const parts = [value];
   if (start !== 0) parts.unshift(slice(builder, base, axis, 0, start));
-  if (guards.permits(end, "<", extent)) parts.push(slice(builder, base, axis, end, extent));
+  // What is left behind an open extent may be nothing; that it is none in the example says nothing.
+  const isAll =
+    typeof end === "number" && typeof extent === "number" ? end >= extent : isSameDimension(end, extent);
+  if (!isAll) parts.push(slice(builder, base, axis, end, extent));
   return concat(builder, parts, axis);
 }
 

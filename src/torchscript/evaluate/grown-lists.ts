@@ -1,7 +1,7 @@
 import { ConvertError } from "../../core/errors.ts";
 import type { Operand } from "../emit/operand.ts";
 import { staticShape } from "../shapes/dimension.ts";
-import { read } from "../values/tensor.ts";
+import { read, type Storage, tensorOf } from "../values/tensor.ts";
 import { isA, type ListValue, type Value } from "../values/value.ts";
 import type { Slot } from "./slots.ts";
 import type { State } from "./state.ts";
@@ -40,10 +40,14 @@ export function appendedBy(list: ListValue, turn: () => void): () => Slot {
   };
 }
 
-/** Makes a list stand for tensors along the first axis of `stacked`. */
-export function stackList(list: ListValue, stacked: Operand): void {
+/**
+ * Makes a list stand for tensors along the first axis of `stacked`. The last of them may be what the loop leaves
+ * behind in `others`: where that is written, the list cannot be read any more.
+ */
+export function stackList(list: ListValue, stacked: Operand, others: readonly Storage[]): void {
   seal(list, "a list is used of which data decide the length");
-  list.stacked = stacked;
+  list.stacked = tensorOf(stacked);
+  for (const other of others) other.perhapsShared.add(list.stacked.storage);
 }
 
 function seal(list: ListValue, message: string, push?: (items: readonly Value[]) => void): void {

@@ -76,7 +76,9 @@ export function createJoiner(builder: GraphBuilder, left: Side, right: Side): Jo
     const why = differenceOf(a, b);
     if (why !== undefined) return unusable(why);
     const joined = tensorOf(a);
-    if (!isSameOperand(a, b)) choose(a, b, (chosen) => Object.assign(joined, { held: chosen }));
+    const isNumber = a.isNumber && b.isNumber;
+    if (!isSameOperand(a, b))
+      choose(a, b, (chosen) => Object.assign(joined, { held: { ...chosen, isNumber } }));
     share(joined, left.storage);
     if (right.storage !== left.storage) share(joined, right.storage);
     return joined;

@@ -269,9 +269,10 @@ function emitLoop(
     owner.storage.version++;
     Object.assign(owner, { held: queue[position], version: owner.storage.version });
   }
-  for (const [position, list] of carried.lists.entries())
-    stackList(list, queue[carried.owners.length + position] as Operand);
   const storages = carried.names.flatMap((name) => slotsOf(frame.variables.get(name) as Value));
+  const others = storages.flatMap(({ storage }) => storage ?? []);
+  for (const [position, list] of carried.lists.entries())
+    stackList(list, queue[carried.owners.length + position] as Operand, others);
   const initialSlots = values.flatMap(slotsOf);
   for (const [slot, { storage }] of storages.entries()) {
     const start = initialSlots[slot]?.storage;

@@ -15,7 +15,11 @@ export interface Slot {
 
 /** The slots of a value. Throws kind `unsupported` for what no graph can hand on. */
 export function slotsOf(value: Value): readonly Slot[] {
-  if (isA(value, "tensor")) return [{ operand: read(value), storage: value.storage }];
+  if (isA(value, "tensor")) {
+    const operand = read(value);
+    // Numbers have no memory that anything could write to.
+    return [{ operand, storage: operand.isNumber ? undefined : value.storage }];
+  }
   if (isA(value, "tuple") || isA(value, "list")) return value.items.flatMap(slotsOf);
   if (typeof value === "bigint") return [numberSlot(constant("I64", [], [Number(value)]))];
   if (isSymbolic(value)) return [numberSlot(constant("I64", [], [value]))];

@@ -75,7 +75,7 @@ export function createGuards(): Guards {
       const proven = provenBy(left, operator, right);
       if (proven !== undefined) return proven;
       const holds = compare[operator](a, b);
-      note(`${dimensionText(left)} ${holds ? operator : opposite[operator]} ${dimensionText(right)}`);
+      note(sentence(left, holds ? operator : opposite[operator], right));
       return holds;
     },
     attempt(left, operator, right) {
@@ -110,6 +110,22 @@ export function createGuards(): Guards {
     },
   };
   return guards;
+}
+
+const mirrored: Readonly<Record<Comparison, Comparison>> = {
+  "==": "==",
+  "!=": "!=",
+  "<": ">",
+  "<=": ">=",
+  ">": "<",
+  ">=": "<=",
+};
+
+/** `N > 4`; a number stands on the right, so that what is the same reads the same. */
+function sentence(left: Dimension, operator: Comparison, right: Dimension): string {
+  const turns = typeof left === "number";
+  const [first, second] = turns ? [right, left] : [left, right];
+  return `${dimensionText(first)} ${turns ? mirrored[operator] : operator} ${dimensionText(second)}`;
 }
 
 /** `undefined` where two extents do not broadcast. */

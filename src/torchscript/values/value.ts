@@ -1,4 +1,3 @@
-import type { Operand } from "../emit/operand.ts";
 import type { FunctionDefinition } from "../language/syntax.ts";
 import type { SymbolicDimension } from "../shapes/dimension.ts";
 import type { Tensor } from "./tensor.ts";
@@ -29,7 +28,7 @@ export interface ListValue {
   readonly kind: "list";
   readonly items: Value[];
   /** Its tensors along a first axis, where only data tell how many there are; `items` cannot be read then. */
-  stacked?: Operand | undefined;
+  stacked?: Tensor | undefined;
 }
 
 /** A tuple; of a NamedTuple also its class and the names of its fields. */

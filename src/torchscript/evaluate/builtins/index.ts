@@ -57,7 +57,8 @@ function isSame(left: Value, right: Value, machine: Parameters<Builtin>[1]): boo
 }
 
 function lengthOf(value: Value): Value | undefined {
-  if (isA(value, "list") && value.stacked !== undefined) return dimensionValue(value.stacked.shape[0] ?? 0);
+  if (isA(value, "list") && value.stacked !== undefined)
+    return dimensionValue(value.stacked.held.shape[0] ?? 0);
   if (isA(value, "list") || isA(value, "tuple")) return BigInt(value.items.length);
   return isA(value, "dict") ? BigInt(value.entries.size) : undefined;
 }

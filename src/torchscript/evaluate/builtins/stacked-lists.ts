@@ -2,7 +2,7 @@ import type { GraphBuilder } from "../../emit/graph-builder.ts";
 import { axisOf, reshape, transpose } from "../../emit/layout.ts";
 import type { Operand } from "../../emit/operand.ts";
 import { type Dimension, multiplyDimensions } from "../../shapes/dimension.ts";
-import { tensorOf } from "../../values/tensor.ts";
+import { read, tensorOf } from "../../values/tensor.ts";
 import { isA, type Value } from "../../values/value.ts";
 import type { Builtin } from "./builtin.ts";
 
@@ -23,19 +23,20 @@ export const stackedListBuiltins: readonly (readonly [string, Builtin])[] = [
     "stack",
     ([list, dim], { builder }) => {
       if (!isA(list, "list") || list.stacked === undefined) return undefined;
-      return tensorOf(withFirstAt(builder, list.stacked, axisIn(dim, list.stacked.shape.length)));
+      const whole = read(list.stacked);
+      return tensorOf(withFirstAt(builder, whole, axisIn(dim, whole.shape.length)));
     },
   ],
   [
     "cat",
     ([list, dim], { builder }) => {
       if (!isA(list, "list") || list.stacked === undefined) return undefined;
-      const rank = list.stacked.shape.length - 1;
-      if (rank === 0) return undefined;
-      const axis = axisIn(dim, rank);
-      const { shape } = list.stacked;
+      const whole = read(list.stacked);
+      const { shape } = whole;
+      if (shape.length === 1) return undefined;
+      const axis = axisIn(dim, shape.length - 1);
       const joined = multiplyDimensions(shape[0] as Dimension, shape[axis + 1] as Dimension);
-      const turned = withFirstAt(builder, list.stacked, axis);
+      const turned = withFirstAt(builder, whole, axis);
       return tensorOf(
         reshape(builder, turned, [...shape.slice(1, axis + 1), joined, ...shape.slice(axis + 2)]),
       );
