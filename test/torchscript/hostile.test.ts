@@ -352,6 +352,19 @@ describe("an archive whose objects and code do not go together", () => {
     await expect(attempt).rejects.toThrow(/__torch__\.Net, which is not of the archive's code/);
   });
 
+  test.each([11, 9999])("is refused where its operators are of version %d", async (version) => {
+    const attempt = compile(archiveOf("return x", { version }));
+    await expect(attempt).rejects.toMatchObject({ kind: "unsupported" });
+    await expect(attempt).rejects.toThrow(`operators of version ${version}, and those up to 10 are known`);
+  });
+
+  test("has its name before that of a source file that is broken", async () => {
+    await expect(compile(archiveOf("return ("))).rejects.toMatchObject({
+      kind: "malformed",
+      site: { file: "net.pt#code/__torch__.py" },
+    });
+  });
+
   test("is refused where a class lacks the method that is called", async () => {
     const source = "class Net(Net):\n  __parameters__ = []\n";
     await expect(compile(archiveOfSources({ "code/__torch__.py": source }))).rejects.toMatchObject({

@@ -29,6 +29,9 @@ export interface CompiledScript {
   readonly guards: readonly string[];
 }
 
+/** The latest version of torch's operators, which releases since 2.0 write (caffe2/serialize/versions.h). */
+const latestVersion = 10;
+
 /** Versions of ONNX's operators that graphs are made for. */
 const opsets = { lowest: 17, usual: 18, highest: 20 } as const;
 
@@ -45,8 +48,14 @@ export async function compileScript(
   try {
     return await compileMethod(archive, request, context);
   } catch (error) {
-    throw isStackOverflow(error) ? nestsTooDeep(archive, error) : error;
+    throw isStackOverflow(error) ? nestsTooDeep(archive, error) : withArchive(archive, error);
   }
+}
+
+/** What is wrong with a source file is said with the archive that holds it. */
+function withArchive({ file }: ScriptArchive<PickleValue>, error: unknown): unknown {
+  if (!isConvertError(error) || error.site.file?.startsWith("code/") !== true) return error;
+  return new ConvertError(error.kind, error.message, { ...error.site, file: `${file}#${error.site.file}` });
 }
 
 /** Values of a program may hold themselves; what looks into them then comes to the end of the stack, whatever it is. */
@@ -98,6 +107,12 @@ async function load(
   request: ScriptRequest,
   context: RunContext,
 ): Promise<{ readonly machine: Machine; readonly root: ObjectValue; readonly report: Report }> {
+  if (archive.version > latestVersion)
+    throw new ConvertError(
+      "unsupported",
+      `the archive has operators of version ${archive.version}, and those up to ${latestVersion} are known`,
+      { file: archive.file, hint: "the release of torch that wrote it may have given them another meaning" },
+    );
   const program = createProgram(await archive.sources());
   const tree = createObjectTree(archive, program);
   const root = tree.build(archive.object, "");

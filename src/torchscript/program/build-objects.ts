@@ -16,6 +16,11 @@ export interface ObjectTree {
   readonly pending: readonly { readonly object: ObjectValue; readonly state: Value }[];
 }
 
+/** A place among the objects, for people. */
+function placeOf(path: string): string {
+  return path === "" ? "the model itself" : JSON.stringify(path);
+}
+
 /** How deep values may nest. */
 const maxDepth = 1000;
 
@@ -73,7 +78,8 @@ export function createObjectTree(archive: ScriptArchive<PickleValue>, program: P
 
   function buildTensor(value: PickleValue, path: string): Value {
     const tensor = archive.openTensor(value, path);
-    if (tensor === undefined) return fail(`"${path}" is a kind of value that programs are not read with`);
+    if (tensor === undefined)
+      return fail(`${placeOf(path)} is a kind of value that programs are not read with`);
     const { dtype, shape } = tensor;
     const origin = { kind: "weight", name: path, tensor } as const;
     const made = tensorOf({ kind: "operand", dtype, shape, known: undefined, origin });
@@ -84,15 +90,15 @@ export function createObjectTree(archive: ScriptArchive<PickleValue>, program: P
 
   function buildCall(value: PickleCall, path: string, depth: number): Value {
     const { callable, args } = value;
-    if (!isKind(callable, "global")) return fail(`"${path}" is made by something that has no name`);
+    if (!isKind(callable, "global")) return fail(`${placeOf(path)} is made by something that has no name`);
     const name = `${callable.module}.${callable.name}`;
     const items = isKind(args, "tuple") ? args.items : [];
     if (name === "torch.device") return { kind: "device", name: items.map(String).join(":") };
     if (!name.startsWith("__torch__."))
-      return fail(`"${path}" is an object of ${name}, which is not supported`);
+      return fail(`${placeOf(path)} is an object of ${name}, which is not supported`);
     const located = program.findClass(name);
     if (located === undefined)
-      return fail(`"${path}" is an object of ${name}, which is not of the archive's code`);
+      return fail(`${placeOf(path)} is an object of ${name}, which is not of the archive's code`);
     if (located.definition.base === "Enum") return buildEnum(name, build(items[0] ?? null, path, depth));
     return buildObject(value, name, path, depth);
   }
