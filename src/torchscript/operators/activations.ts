@@ -72,7 +72,15 @@ export function gelu(builder: GraphBuilder, x: Operand, approximate: string, con
 /** `softplus` is the identity above the threshold, where the two differ by less than float32 shows from 20 on. */
 function softplus(builder: GraphBuilder, x: Operand, beta: number, threshold: number): Operand {
   if (threshold < 20) throw new ConvertError("unsupported", `softplus with a threshold of ${threshold}`);
-  return scaled(builder, unary(builder, "Softplus", scaled(builder, x, beta)), 1 / beta);
+  return scaled(builder, softplusOf(builder, scaled(builder, x, beta)), 1 / beta);
+}
+
+/** `log(1 + exp(x))`, which the runtime has for float64 from opset 18 on only. */
+function softplusOf(builder: GraphBuilder, x: Operand): Operand {
+  if (x.dtype !== "F64") return unary(builder, "Softplus", x);
+  const small = unary(builder, "Exp", unary(builder, "Neg", unary(builder, "Abs", x)));
+  const rest = unary(builder, "Log", add(builder, small, number(x.dtype, 1)));
+  return add(builder, binary(builder, "Max", x, number(x.dtype, 0)), rest);
 }
 
 function glu(builder: GraphBuilder, x: Operand, dim: number): Operand {
@@ -129,7 +137,7 @@ const simple: readonly OperatorRule[] = [
   rule("relu6(Tensor self)", ({ self }, builder) => clip(builder, self, 0, 6)),
   rule("silu(Tensor self)", ({ self }, builder) => silu(builder, self)),
   rule("mish(Tensor self)", ({ self }, builder) =>
-    multiply(builder, self, unary(builder, "Tanh", unary(builder, "Softplus", self))),
+    multiply(builder, self, unary(builder, "Tanh", softplusOf(builder, self))),
   ),
   rule("hardsigmoid(Tensor self)", ({ self }, builder) => hardsigmoid(builder, self)),
   rule("hardswish(Tensor self)", ({ self }, builder) =>
@@ -138,7 +146,7 @@ const simple: readonly OperatorRule[] = [
       : unary(builder, "HardSwish", self),
   ),
   rule("log_sigmoid(Tensor self)", ({ self }, builder) =>
-    unary(builder, "Neg", unary(builder, "Softplus", unary(builder, "Neg", self))),
+    unary(builder, "Neg", softplusOf(builder, unary(builder, "Neg", self))),
   ),
   rule("gelu(Tensor self, *, str approximate=none)", ({ self, approximate }, builder, context) =>
     gelu(builder, self, approximate, context),
