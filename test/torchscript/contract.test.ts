@@ -379,7 +379,7 @@ describe.each(releases)("a function that is left where data decide, of torch %s"
 });
 
 describe.each(releases)("memory that a loop or a branch writes in place, of torch %s", (release) => {
-  const ways = ["alias", "view", "rebound", "unset", "nested", "branch"];
+  const ways = ["alias", "view", "rebound", "unset", "nested", "branch", "containers", "numbers"];
   test.each(ways)("%s gives torch's numbers", async (method) => {
     const archive = await openProgram(join(folder, `memory-${release}.pt`));
     for (const inputs of [["2,3"], ["N:2,3"]]) {

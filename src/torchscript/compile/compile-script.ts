@@ -90,7 +90,7 @@ async function compileMethod(
     return { graph, warnings: report.warnings, guards: builder.guards.texts };
   } catch (error) {
     // What fails after an operator without a rule fails because of it.
-    if (report.unsupported.length > 0 && isConvertError(error, "unsupported", "malformed"))
+    if (report.unsupported.length > 0 && isConvertError(error, "unsupported", "malformed", "limit"))
       throw await refusal(archive, report);
     throw await withLine(archive, error);
   }

@@ -14,7 +14,7 @@ import {
 } from "../shapes/dimension.ts";
 import { scalarType } from "../values/promotion.ts";
 import { read, type Storage, type Tensor, tensorOf } from "../values/tensor.ts";
-import { describe, isA, listOf, type PoisonValue, type Value } from "../values/value.ts";
+import { type DictValue, describe, isA, listOf, type PoisonValue, type Value } from "../values/value.ts";
 
 /** What a node with branches gives where they differ: the operands to choose from, and what becomes of the chosen one. */
 interface Choice {
@@ -117,6 +117,16 @@ export function createJoiner(builder: GraphBuilder, left: Side, right: Side): Jo
     return left.map((item, index) => joiner.join(item, right[index] as Value));
   }
 
+  function joinDicts(left: DictValue, right: DictValue): Value | undefined {
+    const keys = [...left.entries.keys()];
+    if (keys.length !== right.entries.size || !keys.every((key) => right.entries.has(key))) return undefined;
+    const entries = [...left.entries].map(([key, [own, value]]) => {
+      const other = right.entries.get(key)?.[1] as Value;
+      return [key, [own, joiner.join(value, other)] as const] as const;
+    });
+    return { kind: "dict", entries: new Map(entries) };
+  }
+
   function unusable(reason: string): PoisonValue {
     conflict ??= reason;
     return { kind: "poison", reason };
@@ -127,6 +137,7 @@ export function createJoiner(builder: GraphBuilder, left: Side, right: Side): Jo
       const items = joinItems(left.items, right.items);
       return items && { ...left, items };
     }
+    if (isA(left, "dict") && isA(right, "dict")) return joinDicts(left, right);
     if (!isA(left, "list") || !isA(right, "list")) return undefined;
     const items = joinItems(left.items, right.items);
     return items && listOf(items);

@@ -159,6 +159,8 @@ function functionOf(
       if (typeof value === "number") return floats(value);
       if (typeof value === "bigint") return ints === undefined ? floats(Number(value)) : ints(value);
       if (isSymbolic(value) && name === "neg") return dimensionValue(multiplyDimensions(value, -1));
+      if (isSymbolic(value) && name === "abs")
+        return dimensionValue(largerOf(value, multiplyDimensions(value, -1)));
       if (isFromData(value)) return undefined;
       if (isSymbolic(value)) return floats(machine.builder.guards.settle(value, "a size that is rounded"));
       return undefined;
