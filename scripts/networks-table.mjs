@@ -8,11 +8,14 @@ const kinds = [
 const ways = ["traced", "scripted"];
 
 /** The page about networks, from results of test-networks.mjs. */
-export function networksTable(results) {
+export function networksTable(all) {
+  // Results that are marked so are of another version: they are named, and not counted.
+  const results = all.filter(({ earlier }) => !earlier);
   const sections = kinds.map(([kind, title]) =>
     section(
       title,
       results.filter((own) => own.kind === kind),
+      all.filter((own) => own.kind === kind && own.earlier && own.passes),
     ),
   );
   const releases = [...new Set(results.map(({ torch }) => torch).filter(Boolean))].sort();
@@ -21,12 +24,13 @@ export function networksTable(results) {
 Made by \`scripts/test-networks.mjs\` with torch ${releases.join(" and ")}: the packages' own classes with random weights are saved as
 TorchScript, compiled with \`tensorferry convert\`, and run in ONNX Runtime with the input that torch was given.
 
-*Difference* is the largest of all outputs, as a part of the largest element of its output; up to 2e-4 passes. Which boxes a detection
-network finds hangs on its last bits, so those are made such that torch finds the same in float32 and float64; how far these two are from
-each other stands in brackets, and twice that passes as well. *Seconds* are those of the conversion alone, in a process that has loaded the library and has
+*Difference* is the largest of all outputs, as a part of the largest element of its output; up to 2e-4 passes. What a detection
+network finds, and where the edges of its masks are, hangs on the last bits: with random weights torch's float32 and float64 find different boxes as often as not.
+So these networks are made such that both find the same; the graph is compared with float64. In brackets stands how far torch's float32 is from it,
+and twice that passes as well. *Seconds* are those of the conversion alone, in a process that has loaded the library and has
 converted nothing yet, and of the whole command; *torch* those of \`torch.jit.load\` and \`torch.onnx.export\` (the exporter of TorchScript,
 opset 17) of the same archive, alone and with starting Python and importing torch. They ran right after each other, the median of three
-where that is short, on a machine that did other work. *Memory* is the peak of the command's process. Networks that stand nowhere here were not tried.
+where that is short, on a machine whose two cores did much other work, so that seconds compare within a row and not between rows; rows without were only compared. *Memory* is the peak of the command's process. Networks that stand nowhere here were not tried.
 
 ${summary(results)}
 ${sections.filter(Boolean).join("\n")}`;
@@ -53,8 +57,8 @@ ${rows.filter(Boolean).join("\n")}
 `;
 }
 
-function section(title, results) {
-  if (results.length === 0) return undefined;
+function section(title, results, earlier) {
+  if (results.length === 0 && earlier.length === 0) return undefined;
   const passed = results.filter(({ passes }) => passes).sort(byName);
   const failed = results.filter(({ passes }) => !passes).sort(byName);
   const table = `| network | saved | million weights | difference | seconds alone | torch | whole command | torch | MiB |
@@ -66,7 +70,10 @@ ${passed.map(row).join("\n")}
     return `- ${shown(name)}, ${way}: ${who}${plain(reason)}`;
   });
   const refusals = failed.length === 0 ? "" : `\nNot:\n\n${list.join("\n")}\n`;
-  return `## ${title}\n\n${passed.length === 0 ? "" : table}${refusals}`;
+  const names = earlier.sort(byName).map(({ name, way }) => `${shown(name)} ${way}`);
+  const others =
+    names.length === 0 ? "" : `\nPassed with an earlier version, and not tried since: ${names.join(", ")}.\n`;
+  return `## ${title}\n\n${passed.length === 0 ? "" : table}${refusals}${others}`;
 }
 
 function row(result) {

@@ -212,7 +212,7 @@ def unit_variance(network, inputs):
 
 
 def steady(build):
-    """A detection network that finds the same in float32 and float64, and how far apart these are: of several seeds, the first."""
+    """A detection network that finds the same in float32 and float64, how far apart these are, and what float64 gives: of several seeds, the first."""
     for seed in range(20):
         torch.manual_seed(seed)
         network, inputs, ways = build()
@@ -229,13 +229,13 @@ def steady(build):
             continue
         noise = max(float((single[key] - other).abs().max() / other.abs().max()) for key, other in double.items())
         if noise < 1e-3:
-            return network, inputs, ways, noise
+            return network, inputs, ways, (noise, cast(flat(double), torch.float32))
     raise RuntimeError("no seed gives a network whose float32 and float64 agree")
 
 
 def cast(value, dtype):
     if isinstance(value, torch.Tensor):
-        return value.to(dtype)
+        return value.to(dtype) if value.is_floating_point() else value
     return type(value)(cast(item, dtype) for item in value)
 
 
@@ -259,7 +259,7 @@ def first_line(error):
 
 
 def built(name):
-    """The module, inputs, what it is, how it can be saved, and how far float32 is from float64 where that was asked."""
+    """The module, its inputs, how it can be saved, what `steady` tells of it, and what it is."""
     kind, build = NETWORKS[name]
     if kind == "detection":
         return (*steady(build), kind)
@@ -275,15 +275,12 @@ def make(name, folder):
     made, refused = [], {}
     stem = os.path.join(folder, name)
     with torch.no_grad():
-        network, inputs, ways, noise, kind = built(name)
-        outputs = flat(network(*inputs))
+        network, inputs, ways, steadiness, kind = built(name)
+        noise, outputs = steadiness or (None, flat(network(*inputs)))
         for way in ways:
             try:
                 module = torch.jit.script(network) if way == "scripted" else torch.jit.trace(network, inputs, strict=False, check_trace=False)
                 module.save(f"{stem}-{way}.pt")
-                if kind == "detection":
-                    # Scripted ones give their losses, too.
-                    outputs = flat(module(*inputs))
                 made.append(way)
             except Exception as error:
                 refused[way] = first_line(error)
