@@ -84,6 +84,17 @@ describe("a program that cannot become a graph", () => {
     },
   );
 
+  test.each([
+    ["a list", "[x]", "_0 = torch.append(l, x)"],
+    ["a list that another is known by", "[x]", "_0 = torch._set_item(a, 0, x)"],
+    ["a dict", '{"k": x}', 'torch._set_item(l, "k", x)'],
+  ])("is refused where it changes %s that data have chosen", async (_, made, change) => {
+    const choice = `a = ${made}\nb = ${made}\nif ${positive}:\n  l = a\nelse:\n  l = b`;
+    const attempt = compile(`${choice}\n${change}\nreturn (a, b, l)`);
+    await expect(attempt).rejects.toThrow(/that may be another one as well/);
+    await expect(compile(`${choice}\nreturn (a, b, l)`)).resolves.toBeDefined();
+  });
+
   test("is refused where a loop appends what is written in place afterwards", async () => {
     const loop = "for i in range(int(torch.sum(x))):\n  y = torch.neg(y)\n  _0 = torch.append(a, y)";
     const start = "y = torch.neg(x)\na = annotate(List[Tensor], [])";

@@ -9,6 +9,7 @@ import type { OperatorRule, RuleContext, RuleResult } from "../operators/rule.ts
 import { perhapsViewOf, read, type Tensor, tensorOf, viewOf, write } from "../values/tensor.ts";
 import { isA, listOf, tupleOf, type Value } from "../values/value.ts";
 import { builtins } from "./builtins/index.ts";
+import { checkFrozen } from "./frozen.ts";
 import type { CodePlace } from "./locate.ts";
 import type { Arguments, Machine } from "./machine.ts";
 
@@ -24,6 +25,7 @@ interface Place {
  * for is noted in the report and gives an opaque tensor, so that one run finds all of them.
  */
 export function callOperator(machine: Machine, name: string, args: Arguments, place: Place): Value {
+  checkFrozen(name, args.positional);
   const computed = builtins.get(name)?.(args.positional, machine, args.named);
   if (computed !== undefined) return computed;
   const opaque = opaqueAmong([...args.positional, ...args.named.values()]);

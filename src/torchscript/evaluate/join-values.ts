@@ -15,6 +15,7 @@ import {
 import { scalarType } from "../values/promotion.ts";
 import { read, type Storage, type Tensor, tensorOf } from "../values/tensor.ts";
 import { type DictValue, describe, isA, listOf, type PoisonValue, type Value } from "../values/value.ts";
+import { freeze } from "./frozen.ts";
 
 /** What a node with branches gives where they differ: the operands to choose from, and what becomes of the chosen one. */
 interface Choice {
@@ -47,8 +48,13 @@ export interface Side {
   read(tensor: Tensor): Operand;
 }
 
-/** Joins what two branches have made. */
-export function createJoiner(builder: GraphBuilder, left: Side, right: Side): Joiner {
+/** Joins what two branches have made; `isOld` tells the lists and dicts that were there before them. */
+export function createJoiner(
+  builder: GraphBuilder,
+  left: Side,
+  right: Side,
+  isOld: (value: Value) => boolean,
+): Joiner {
   const [leftDraft, rightDraft] = [left.draft, right.draft];
   const readLeft = (tensor: Tensor): Operand => leftDraft.run(() => left.read(tensor));
   const readRight = (tensor: Tensor): Operand => rightDraft.run(() => right.read(tensor));
@@ -124,7 +130,7 @@ export function createJoiner(builder: GraphBuilder, left: Side, right: Side): Jo
       const other = right.entries.get(key)?.[1] as Value;
       return [key, [own, joiner.join(value, other)] as const] as const;
     });
-    return { kind: "dict", entries: new Map(entries) };
+    return chosenOf(left, right, { kind: "dict", entries: new Map(entries) });
   }
 
   function unusable(reason: string): PoisonValue {
@@ -140,7 +146,13 @@ export function createJoiner(builder: GraphBuilder, left: Side, right: Side): Jo
     if (isA(left, "dict") && isA(right, "dict")) return joinDicts(left, right);
     if (!isA(left, "list") || !isA(right, "list")) return undefined;
     const items = joinItems(left.items, right.items);
-    return items && listOf(items);
+    return items && chosenOf(left, right, listOf(items));
+  }
+
+  /** What was there before the branches is seen by others, who would have to see what becomes of the chosen one. */
+  function chosenOf(left: Value, right: Value, chosen: Value): Value {
+    if (isOld(left) || isOld(right)) freeze(left, right, chosen);
+    return chosen;
   }
 
   const joiner: Joiner = {

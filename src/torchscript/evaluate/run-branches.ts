@@ -1,7 +1,7 @@
 import { ConvertError, isConvertError } from "../../core/errors.ts";
 import type { Draft } from "../emit/graph-builder.ts";
 import type { Operand } from "../emit/operand.ts";
-import { type DictValue, type ListValue, refillList, type Value } from "../values/value.ts";
+import { type DictValue, isA, type ListValue, refillList, type Value } from "../values/value.ts";
 import { answerWhenEmpty } from "./emptiness.ts";
 import type { Frame } from "./evaluate-expression.ts";
 import { createJoiner, type Joiner, type Side } from "./join-values.ts";
@@ -72,7 +72,9 @@ function joinBranches(
     draft,
     read: (tensor) => readIn(state, before, tensor),
   });
-  const joiner = createJoiner(builder, sideOf(left), sideOf(right));
+  const isOld = (value: Value): boolean =>
+    (isA(value, "list") && before.lists.has(value)) || (isA(value, "dict") && before.dicts.has(value));
+  const joiner = createJoiner(builder, sideOf(left), sideOf(right), isOld);
   try {
     joinStates(joiner, frame, before, left.state, right.state);
   } catch (error) {

@@ -8,6 +8,7 @@ import type { Tensor } from "../values/tensor.ts";
 import type { ListValue, Value } from "../values/value.ts";
 import { assignedNames } from "./assigned-names.ts";
 import type { Frame } from "./evaluate-expression.ts";
+import { freeze } from "./frozen.ts";
 import { appendedBy, grownLists, stackList } from "./grown-lists.ts";
 import { checkAppended, checkContainers } from "./loop-checks.ts";
 import { noteMemory, shareMemory, sharersOf, spoiltMemory } from "./loop-memory.ts";
@@ -119,6 +120,7 @@ function runTurn(
     frame.variables.set(name, refilled(builder, values[position] as Value, queue));
   const start = carried.names.map((name) => frame.variables.get(name) as Value);
   const given = start.flatMap(slotsOf);
+  freeze(...start);
   noteMemory(carried, values.flatMap(slotsOf));
   for (const [position, owner] of carried.owners.entries()) {
     owner.storage.version++;
