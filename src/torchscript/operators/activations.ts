@@ -121,7 +121,6 @@ type Unary = "a(Tensor self)";
 const plain: Readonly<Record<string, string>> = {
   sigmoid: "Sigmoid",
   tanh: "Tanh",
-  softsign: "Softsign",
 };
 
 const simple: readonly OperatorRule[] = [

@@ -1,4 +1,3 @@
-import type { DType } from "../../core/dtype.ts";
 import { cast } from "../emit/arithmetic.ts";
 import type { GraphBuilder } from "../emit/graph-builder.ts";
 import { expand } from "../emit/layout.ts";
@@ -21,19 +20,6 @@ const conversions: readonly string[] = [
   "to(Tensor self, any device=None, dtype? dtype=None, any non_blocking=False, bool copy=False)",
 ];
 
-const named: Readonly<Record<string, DType>> = {
-  float: "F32",
-  double: "F64",
-  half: "F16",
-  bfloat16: "BF16",
-  int: "I32",
-  long: "I64",
-  short: "I16",
-  char: "I8",
-  byte: "U8",
-  bool: "BOOL",
-};
-
 /** Changes of dtype, and writing of whole tensors. */
 export const conversionRules: readonly OperatorRule[] = [
   perhapsViewRule(
@@ -54,11 +40,6 @@ export const conversionRules: readonly OperatorRule[] = [
   ),
   perhapsViewRule("_cast_Float(Tensor self, any non_blocking=False)", ({ self }, builder) =>
     cast(builder, self, "F32"),
-  ),
-  ...Object.entries(named).map(([name, dtype]) =>
-    perhapsViewRule(`${name}(Tensor self, any memory_format=None)` as "a(Tensor self)", ({ self }, builder) =>
-      cast(builder, self, dtype),
-    ),
   ),
   rule("copy(Tensor self, Tensor src, any non_blocking=False)", ({ self, src }, builder) =>
     filled(builder, self, src),
