@@ -16,13 +16,14 @@ interface Errand {
 }
 
 /**
- * Threads that copy from file to file, up to `jobs` and one for each processor. They start at once; until the first of
- * them has, and where they cannot, every request is handed back.
+ * Threads that copy from file to file, up to `jobs` and one for each processor. Requests wait until the first has started: to
+ * begin without it would take memory that is not needed afterwards. Where none can start, every request is handed back.
  */
 export function createCopier(jobs: number, script: URL = builtWorker): Copier {
   const waiting: Errand[] = [];
   const idle: Worker[] = [];
   const busy = new Map<Worker, Errand>();
+  let living = 0;
   const all = Array.from({ length: Math.min(jobs, availableParallelism()) }, start);
 
   function start(): Worker {
@@ -33,18 +34,18 @@ export function createCopier(jobs: number, script: URL = builtWorker): Copier {
     worker.on("message", (answer: CopyAnswer) => {
       const errand = busy.get(worker);
       busy.delete(worker);
-      worker.unref();
       if (errand) settle(errand, answer);
       next(worker);
     });
     worker.on("error", () => lose(worker));
-    worker.unref();
+    living++;
     return worker;
   }
 
   function next(worker: Worker): void {
     const errand = waiting.shift();
     if (errand === undefined) {
+      worker.unref();
       idle.push(worker);
       return;
     }
@@ -60,13 +61,13 @@ export function createCopier(jobs: number, script: URL = builtWorker): Copier {
     busy.delete(worker);
     if (idle.includes(worker)) idle.splice(idle.indexOf(worker), 1);
     errand?.resolve(undefined);
-    if (idle.length + busy.size === 0) for (const other of waiting.splice(0)) other.resolve(undefined);
+    if (--living === 0) for (const other of waiting.splice(0)) other.resolve(undefined);
   }
 
   return {
     copy: (request) =>
       new Promise((resolve, reject) => {
-        if (idle.length + busy.size === 0) {
+        if (living === 0) {
           resolve(undefined);
           return;
         }
