@@ -25,7 +25,7 @@ Made by \`scripts/test-networks.mjs\` with torch ${releases.join(" and ")}: the 
 TorchScript, compiled with \`tensorferry convert\`, and run in ONNX Runtime with the input that torch was given.
 
 *Difference* is the largest of all outputs, as a part of the largest element of its output; up to 2e-4 passes. What a detection
-network finds, and where the edges of its masks are, hangs on the last bits: with random weights torch's float32 and float64 find different boxes as often as not.
+network finds, and where the edges of its masks are, hangs on the last bits: with random weights torch's float32 and float64 often find different boxes.
 So these networks are made such that both find the same; the graph is compared with float64. In brackets stands how far torch's float32 is from it,
 and twice that passes as well. *Seconds* are those of the conversion alone, in a process that has loaded the library and has
 converted nothing yet, and of the whole command; *torch* those of \`torch.jit.load\` and \`torch.onnx.export\` (the exporter of TorchScript,
