@@ -87,11 +87,16 @@ const logic: readonly OperatorRule[] = [
     return [bits, truth, ...alias(bits, `__${word}__`, `__i${word}__`)];
   }),
   rule("logical_not(Tensor self)", ({ self }, builder) => not(builder, cast(builder, self, "BOOL"))),
-  rule("bitwise_not(Tensor self)", ({ self }, builder) => {
-    if (self.dtype === "BOOL") return not(builder, self);
-    if (isFloat(self.dtype)) throw new ConvertError("malformed", "bits of floats are turned");
-    return subtract(builder, number(self.dtype, -1), self);
-  }),
+  // `__not__` is what a script has of `not` where a branch made the truth a tensor.
+  ...alias(
+    rule("bitwise_not(Tensor self)", ({ self }, builder) => {
+      if (self.dtype === "BOOL") return not(builder, self);
+      if (isFloat(self.dtype)) throw new ConvertError("malformed", "bits of floats are turned");
+      return subtract(builder, number(self.dtype, -1), self);
+    }),
+    "bitwise_not",
+    "__not__",
+  ),
 ];
 
 /** The larger or smaller of two. */
