@@ -75,8 +75,11 @@ async function exportWithTorch({ archive, inputs, output, python, packages }) {
 /** Seconds of a conversion in a process of its own, which has loaded the library, and has converted nothing yet. */
 async function convertAlone(archive, output, args) {
   const { convert } = await import(pathToFileURL(join(root, "dist/node.js")).href);
-  for (const part of ["torchscript/compile/compile-script", "formats/pytorch/read", "formats/onnx/write"])
-    await import(pathToFileURL(join(root, `dist/${part}.js`)).href);
+  for (const room of ["containers", "convert", "formats", "node", "paths", "torchscript", "transforms"]) {
+    const modules = readdirSync(join(root, "dist", room), { recursive: true });
+    for (const path of modules.filter((name) => name.endsWith(".js") && !name.endsWith("worker.js")))
+      await import(pathToFileURL(join(root, "dist", room, path)).href);
+  }
   const started = performance.now();
   await convert(archive, output, {
     script: { document: JSON.parse(readFileSync(args, "utf8")) },

@@ -60,6 +60,9 @@ export interface Progress {
   readonly label: string;
 }
 
+/** Unpacks a whole raw deflate stream (RFC 1951) that gives exactly `bytes` bytes; undefined where it is not one. */
+export type Inflate = (packed: Uint8Array, bytes: number) => Uint8Array | undefined;
+
 /** A SHA-256 under way. */
 export interface Sha256 {
   update(bytes: Uint8Array): unknown;
@@ -86,6 +89,8 @@ export interface RunContext {
   readonly sameBytes: SameBytes;
   /** Makes one with as many hands; without it, all bytes come by. */
   readonly createCopier?: ((jobs: number) => Copier) | undefined;
+  /** Without it, small entries of zips are unpacked as the large ones, by a DecompressionStream. */
+  readonly inflate?: Inflate | undefined;
   /** Begins a SHA-256; there is no portable one that takes bytes as they come. */
   readonly sha256?: (() => Sha256) | undefined;
   progress(step: Progress): void;
@@ -112,6 +117,8 @@ export interface ContextOptions {
   readonly sameBytes?: SameBytes | undefined;
   /** Copies between files beside this thread. */
   readonly createCopier?: ((jobs: number) => Copier) | undefined;
+  /** Unpacks what is small faster than a DecompressionStream. */
+  readonly inflate?: Inflate | undefined;
   /** Needed for lists of hashes only. */
   readonly sha256?: (() => Sha256) | undefined;
   readonly onProgress?: ((step: Progress) => void) | undefined;
@@ -132,6 +139,7 @@ export function createContext(options: ContextOptions = {}): RunContext {
     breathe: options.breathe ?? (() => Promise.resolve()),
     sameBytes: options.sameBytes ?? sameBytes,
     createCopier: options.createCopier,
+    inflate: options.inflate,
     sha256: options.sha256,
     progress: options.onProgress ?? (() => undefined),
     warn: options.onNotice ?? (() => undefined),

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
-import { crc32 } from "node:zlib";
+import { crc32, inflateRawSync } from "node:zlib";
 import type { ContextOptions } from "../core/context.ts";
 import { createCopier } from "./copier.ts";
 
@@ -8,6 +8,14 @@ import { createCopier } from "./copier.ts";
 export const platform = {
   crc32,
   sameBytes: (left, right) => Buffer.compare(left, right) === 0,
+  inflate(packed, bytes) {
+    try {
+      const unpacked = inflateRawSync(packed, { maxOutputLength: bytes });
+      return unpacked.length === bytes ? unpacked : undefined;
+    } catch {
+      return undefined;
+    }
+  },
   sha256() {
     const hash = createHash("sha256");
     return { update: (bytes) => hash.update(bytes), digest: () => hash.digest("hex") };

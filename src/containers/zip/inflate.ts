@@ -1,16 +1,18 @@
 import type { RunContext } from "../../core/context.ts";
 import { ConvertError } from "../../core/errors.ts";
 import { checkLimit } from "../../core/limits.ts";
-import { type ByteSource, checkRange, type ReadRequest } from "../../core/source.ts";
+import { type ByteSource, checkRange, type ReadRequest, readBytes } from "../../core/source.ts";
 import type { ZipEntry } from "./directory.ts";
 
 const feedBytes = 64 * 1024;
+/** Entries up to this size, packed and unpacked, are unpacked at once where the context can. */
+const smallBytes = 1024 * 1024;
 /** How many times over an entry may be unpacked because reads jump backwards, before it counts as an attack. */
 const maxRestarts = 64;
 
 /**
  * A deflated entry as a source: reads in order unpack once; a read behind the last one starts again. Holds one
- * block of 64 KiB and the decompressor's window while it is being read, nothing once its end is reached.
+ * block of 64 KiB and the decompressor's window while it is being read, or a small entry whole; nothing once its end is reached.
  */
 export function inflated(
   archive: ByteSource,
@@ -47,7 +49,10 @@ export function inflated(
           },
         );
       }
-      cursor = openCursor(archive, await locate(request), entry, site, request);
+      const start = await locate(request);
+      cursor =
+        (await openSmall(archive, start, entry, context, request)) ??
+        openCursor(archive, start, entry, site, request);
     }
     await cursor.skipTo(offset);
     await cursor.fill(target);
@@ -79,6 +84,34 @@ interface InflateCursor {
   /** Refuses an entry that unpacks to more than it said. */
   expectEnd(): Promise<void>;
   close(): Promise<void>;
+}
+
+/** A stream costs more than its bytes where these are few, and an archive of code has hundreds. What is not in order is left to the stream, which says why. */
+async function openSmall(
+  archive: ByteSource,
+  start: number,
+  entry: ZipEntry,
+  { inflate }: RunContext,
+  request: ReadRequest | undefined,
+): Promise<InflateCursor | undefined> {
+  if (inflate === undefined || Math.max(entry.bytes, entry.packedBytes) > smallBytes) return undefined;
+  const bytes = inflate(await readBytes(archive, start, start + entry.packedBytes, request), entry.bytes);
+  if (bytes === undefined) return undefined;
+  let position = 0;
+  return {
+    get position() {
+      return position;
+    },
+    async skipTo(offset) {
+      position = offset;
+    },
+    async fill(target) {
+      target.set(bytes.subarray(position, position + target.length));
+      position += target.length;
+    },
+    expectEnd: () => Promise.resolve(),
+    close: () => Promise.resolve(),
+  };
 }
 
 function openCursor(
