@@ -15,6 +15,17 @@ export function encodeUtf8(text: string): Uint8Array {
   return encoder.encode(text);
 }
 
+/** The bytes whose numbers the characters are (Latin-1); `undefined` where one is beyond U+00FF. */
+export function encodeLatin1(text: string): Uint8Array | undefined {
+  const bytes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code > 0xff) return undefined;
+    bytes[at] = code;
+  }
+  return bytes;
+}
+
 /** How many bytes `encodeUtf8` would give. */
 export function utf8Length(text: string): number {
   for (let index = 0; index < text.length; index++)

@@ -24,6 +24,17 @@ export interface StorageView {
   readonly contiguous: boolean;
 }
 
+/** The strides of a tensor whose elements lie row-major, without gaps: in elements, and as torch has them where an extent is 0. */
+export function rowMajorStrides(shape: readonly number[]): readonly number[] {
+  const strides: number[] = new Array(shape.length);
+  let step = 1;
+  for (let index = shape.length - 1; index >= 0; index--) {
+    strides[index] = step;
+    step *= Math.max(1, shape[index] as number);
+  }
+  return strides;
+}
+
 /** A tensor whose bytes stay where they are until someone pulls them. */
 export interface LazyTensor extends TensorInfo {
   /** The elements: contiguous, row-major, little-endian. */

@@ -1,5 +1,5 @@
 import type { TensorDict } from "../core/dict.ts";
-import type { LazyTensor } from "../core/tensor.ts";
+import { type LazyTensor, rowMajorStrides } from "../core/tensor.ts";
 
 /**
  * Gives names that stand for a tensor that tensor again, sharing its bytes, so that a format that can share writes both
@@ -31,18 +31,8 @@ function withView(tensor: LazyTensor, name: string): LazyTensor {
     source: payload,
     start: 0,
     end: payload.size,
-    strides: rowMajor(shape),
+    strides: rowMajorStrides(shape),
     contiguous: true,
   };
   return { ...tensor, view };
-}
-
-function rowMajor(shape: readonly number[]): readonly number[] {
-  const strides: number[] = new Array(shape.length);
-  let step = 1;
-  for (let index = shape.length - 1; index >= 0; index--) {
-    strides[index] = step;
-    step *= Math.max(1, shape[index] as number);
-  }
-  return strides;
 }

@@ -3,7 +3,7 @@ import type { RunContext } from "../../core/context.ts";
 import { bitsOf } from "../../core/dtype.ts";
 import { ConvertError, type ErrorSite } from "../../core/errors.ts";
 import { type ByteSource, bytesSource, readBytes, section } from "../../core/source.ts";
-import type { LazyTensor } from "../../core/tensor.ts";
+import { type LazyTensor, rowMajorStrides } from "../../core/tensor.ts";
 import { type OnnxDType, onnxDTypeByCode } from "./dtypes.ts";
 import type { ExternalFiles } from "./external.ts";
 import type { OnnxTensor } from "./model.ts";
@@ -36,7 +36,14 @@ export async function openTensor(key: string, tensor: OnnxTensor, files: OnnxFil
     );
   }
   if (storage === undefined || size === 0) return { dtype: type.dtype, shape, payload };
-  const view = { storage, source: payload, start: 0, end: size, strides: rowMajor(shape), contiguous: true };
+  const view = {
+    storage,
+    source: payload,
+    start: 0,
+    end: size,
+    strides: rowMajorStrides(shape),
+    contiguous: true,
+  };
   return { dtype: type.dtype, shape, payload, view };
 }
 
@@ -150,15 +157,3 @@ const fieldNames = new Map<number, string>([
   [tensorField.doubleData, "double_data"],
   [tensorField.uint64Data, "uint64_data"],
 ]);
-
-function rowMajor(shape: readonly number[]): readonly number[] {
-  let stride = 1;
-  return shape
-    .toReversed()
-    .map((extent) => {
-      const own = stride;
-      stride *= extent;
-      return own;
-    })
-    .reverse();
-}

@@ -1,4 +1,5 @@
 import type { DType } from "../../core/dtype.ts";
+import { rowMajorStrides } from "../../core/tensor.ts";
 import {
   addDimensions,
   type Dimension,
@@ -78,14 +79,6 @@ export function foldUnary(
   return constant(dtype, operand.shape, values);
 }
 
-/** Row-major distances between neighbours of each axis, in elements. */
-export function stridesOf(shape: readonly number[]): readonly number[] {
-  const strides: number[] = new Array(shape.length).fill(1);
-  for (let axis = shape.length - 2; axis >= 0; axis--)
-    strides[axis] = (strides[axis + 1] as number) * (shape[axis + 1] as number);
-  return strides;
-}
-
 /** The elements of a view of `values`: `strides` may be 0 (expanded) or negative (reversed). */
 export function gatherKnown(
   values: readonly Dimension[],
@@ -113,7 +106,7 @@ export function expandKnown(
   to: readonly number[],
 ): readonly Dimension[] {
   if (from.length === to.length && from.every((extent, axis) => extent === to[axis])) return values;
-  const own = stridesOf(from);
+  const own = rowMajorStrides(from);
   const strides = to.map((_, axis) => {
     const inner = axis - (to.length - from.length);
     return inner < 0 || from[inner] === 1 ? 0 : (own[inner] as number);

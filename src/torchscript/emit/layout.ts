@@ -1,5 +1,6 @@
 import { ConvertError } from "../../core/errors.ts";
 import { intAttribute, intsAttribute } from "../../core/graph.ts";
+import { rowMajorStrides } from "../../core/tensor.ts";
 import {
   addDimensions,
   type Dimension,
@@ -14,7 +15,7 @@ import {
   staticShape,
   subtractDimensions,
 } from "../shapes/dimension.ts";
-import { countOf, expandKnown, gatherKnown, stridesOf } from "./fold.ts";
+import { countOf, expandKnown, gatherKnown } from "./fold.ts";
 import type { GraphBuilder } from "./graph-builder.ts";
 import { constant, integers, maxKnown, type Operand } from "./operand.ts";
 
@@ -69,7 +70,7 @@ export function transpose(builder: GraphBuilder, operand: Operand, order: readon
   const shape = order.map((axis) => operand.shape[axis] as Dimension);
   const extents = staticShape(operand.shape);
   if (operand.known !== undefined && extents !== undefined) {
-    const strides = stridesOf(extents);
+    const strides = rowMajorStrides(extents);
     const turned = order.map((axis) => strides[axis] as number);
     return constant(operand.dtype, shape, gatherKnown(operand.known, shape as readonly number[], turned));
   }
@@ -182,7 +183,7 @@ export function slice(
   const shape = operand.shape.map((own, index) => (index === axis ? length : own));
   const extents = staticShape(operand.shape);
   if (operand.known && extents && typeof start === "number" && staticShape(shape)) {
-    const strides = [...stridesOf(extents)];
+    const strides = [...rowMajorStrides(extents)];
     const first = start * (strides[axis] as number);
     strides[axis] = (strides[axis] as number) * step;
     return constant(
@@ -208,7 +209,7 @@ function gatherConstant(operand: Operand, indices: Operand, axis: number, shape:
   const extents = staticShape(operand.shape);
   if (operand.known === undefined || indices.known === undefined || extents === undefined) return undefined;
   const extent = extents[axis] as number;
-  const strides = stridesOf(extents);
+  const strides = rowMajorStrides(extents);
   const outer = countOf(extents.slice(0, axis));
   const inner = strides[axis] as number;
   const values: Dimension[] = [];

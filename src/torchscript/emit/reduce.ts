@@ -1,6 +1,7 @@
 import { intAttribute, intsAttribute } from "../../core/graph.ts";
+import { rowMajorStrides } from "../../core/tensor.ts";
 import { staticShape } from "../shapes/dimension.ts";
-import { gatherKnown, stridesOf } from "./fold.ts";
+import { gatherKnown } from "./fold.ts";
 import type { GraphBuilder } from "./graph-builder.ts";
 import { constant, integers, type Operand } from "./operand.ts";
 import { isFoldable, roundTo } from "./types.ts";
@@ -62,7 +63,7 @@ function foldReduction(
   const isExtreme = opType === "ReduceMax" || opType === "ReduceMin";
   if (dtype.startsWith("F") && !isExtreme) return undefined;
   if (!known.every((item) => typeof item === "number" && !Number.isNaN(item))) return undefined;
-  const strides = stridesOf(extents);
+  const strides = rowMajorStrides(extents);
   const kept = extents.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
   const order = [...kept, ...axes];
   const turned = gatherKnown(

@@ -97,6 +97,28 @@ interface PackedAttention {
   readonly maskType: number | undefined;
 }
 
+/** What the fused operators are given of it, by torch's names. */
+interface FusedArguments {
+  readonly qkv_weight: Operand;
+  readonly qkv_bias: Operand;
+  readonly proj_weight: Operand;
+  readonly proj_bias: Operand;
+  readonly mask: Operand | undefined;
+  readonly mask_type: number | undefined;
+}
+
+function packedWeights(heads: number, given: FusedArguments): PackedAttention {
+  return {
+    heads,
+    inWeight: given.qkv_weight,
+    inBias: given.qkv_bias,
+    outWeight: given.proj_weight,
+    outBias: given.proj_bias,
+    mask: given.mask,
+    maskType: given.mask_type,
+  };
+}
+
 /** One third of the packed projection of `x`, as [batch, heads, length, width of a head]. */
 function projected(
   builder: GraphBuilder,
@@ -211,15 +233,11 @@ export const attentionRules: readonly OperatorRule[] = [
     "_native_multi_head_attention(Tensor query, Tensor key, Tensor value, int embed_dim, int num_head, Tensor qkv_weight, Tensor qkv_bias, Tensor proj_weight, Tensor proj_bias, Tensor? mask=None, bool need_weights=True, bool average_attn_weights=True, int? mask_type=None)",
     (args, builder) => {
       const { query, key, value, need_weights, average_attn_weights } = args;
-      const [output, weights] = packedAttention(builder, [query, key, value], {
-        heads: args.num_head,
-        inWeight: args.qkv_weight,
-        inBias: args.qkv_bias,
-        outWeight: args.proj_weight,
-        outBias: args.proj_bias,
-        mask: args.mask,
-        maskType: args.mask_type,
-      });
+      const [output, weights] = packedAttention(
+        builder,
+        [query, key, value],
+        packedWeights(args.num_head, args),
+      );
       if (!need_weights) return [output, undefinedWeights];
       return [output, average_attn_weights ? reduce(builder, "ReduceMean", weights, [1], false) : weights];
     },
@@ -231,15 +249,7 @@ export const attentionRules: readonly OperatorRule[] = [
         builder,
         args.src,
         {
-          attention: {
-            heads: args.num_heads,
-            inWeight: args.qkv_weight,
-            inBias: args.qkv_bias,
-            outWeight: args.proj_weight,
-            outBias: args.proj_bias,
-            mask: args.mask,
-            maskType: args.mask_type,
-          },
+          attention: packedWeights(args.num_heads, args),
           usesGelu: args.use_gelu,
           isNormFirst: args.norm_first,
           eps: args.eps,

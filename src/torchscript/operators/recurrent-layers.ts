@@ -60,7 +60,7 @@ export function runStack(
     const own = weights.slice(first, first + directions);
     const starts = states.map((state) => slice(builder, state, 0, first, first + directions));
     for (const weight of own) checkCell(builder, output, starts[0] as Operand, weight, kind.order.length);
-    const result = runLayer(builder, kind, own, output, starts, lengths);
+    const result = runLayer(builder, { kind, weights: own, x: output, starts, lengths });
     output = result.output;
     for (const [index, state] of result.states.entries()) finals[index]?.push(state);
   }
@@ -80,17 +80,20 @@ function checkStack(builder: GraphBuilder, x: Operand, states: readonly Operand[
       );
 }
 
-function runLayer(
-  builder: GraphBuilder,
-  kind: CellKind,
-  weights: readonly CellWeights[],
-  x: Operand,
-  starts: readonly Operand[],
-  lengths: Operand | undefined,
-): RecurrentResult {
+/** One layer of a stack, and what goes through it. */
+interface Layer {
+  readonly kind: CellKind;
+  /** One for each direction. */
+  readonly weights: readonly CellWeights[];
+  readonly x: Operand;
+  readonly starts: readonly Operand[];
+  readonly lengths: Operand | undefined;
+}
+
+function runLayer(builder: GraphBuilder, layer: Layer): RecurrentResult {
+  const { kind, weights, x, starts, lengths } = layer;
   // ONNX has no projection, and its runtime no such layers of float64.
-  if (weights[0]?.projection === undefined && x.dtype !== "F64")
-    return inRuntimeType(builder, kind, weights, x, starts, lengths);
+  if (weights[0]?.projection === undefined && x.dtype !== "F64") return inRuntimeType(builder, layer);
   if (lengths !== undefined)
     throw new ConvertError(
       "unsupported",
@@ -148,15 +151,9 @@ function unrolled(
 }
 
 /** Half precision is computed in float32: the runtime's layers have no narrower type on processors. */
-function inRuntimeType(
-  builder: GraphBuilder,
-  kind: CellKind,
-  weights: readonly CellWeights[],
-  x: Operand,
-  starts: readonly Operand[],
-  lengths: Operand | undefined,
-): RecurrentResult {
-  if (x.dtype === "F32") return layerNode(builder, kind, weights, x, starts, lengths);
+function inRuntimeType(builder: GraphBuilder, layer: Layer): RecurrentResult {
+  const { weights, x, starts } = layer;
+  if (x.dtype === "F32") return layerNode(builder, layer);
   const wide = (operand: Operand): Operand => cast(builder, operand, "F32");
   const wideWeights = weights.map((own) => ({
     input: wide(own.input),
@@ -165,21 +162,15 @@ function inRuntimeType(
     hiddenBias: own.hiddenBias && wide(own.hiddenBias),
     projection: undefined,
   }));
-  const result = layerNode(builder, kind, wideWeights, wide(x), starts.map(wide), lengths);
+  const wideLayer = { ...layer, weights: wideWeights, x: wide(x), starts: starts.map(wide) };
+  const result = layerNode(builder, wideLayer);
   return {
     output: cast(builder, result.output, x.dtype),
     states: result.states.map((state) => cast(builder, state, x.dtype)),
   };
 }
 
-function layerNode(
-  builder: GraphBuilder,
-  kind: CellKind,
-  weights: readonly CellWeights[],
-  x: Operand,
-  starts: readonly Operand[],
-  lengths: Operand | undefined,
-): RecurrentResult {
+function layerNode(builder: GraphBuilder, { kind, weights, x, starts, lengths }: Layer): RecurrentResult {
   const [time, batch] = x.shape as [Dimension, Dimension, Dimension];
   const directions = weights.length;
   const hidden = weights[0]?.hidden.shape[1] as Dimension;

@@ -1,5 +1,5 @@
 import { safeProduct } from "../../../bytes/size.ts";
-import { encodeSurrogatePass } from "../../../bytes/utf8.ts";
+import { encodeLatin1, encodeSurrogatePass } from "../../../bytes/utf8.ts";
 import {
   isGlobal,
   isKind,
@@ -182,12 +182,5 @@ function encodedText(value: PickleValue | undefined): ReturnType<typeof asArrayB
  */
 function byteString(text: string, size: number): Uint8Array | undefined {
   const utf8 = encodeSurrogatePass(text);
-  if (utf8.length === size) return utf8;
-  const bytes = new Uint8Array(text.length);
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code > 0xff) return undefined;
-    bytes[at] = code;
-  }
-  return bytes;
+  return utf8.length === size ? utf8 : encodeLatin1(text);
 }

@@ -1,3 +1,4 @@
+import { encodeLatin1 } from "../../../bytes/utf8.ts";
 import {
   isGlobal,
   isKind,
@@ -69,14 +70,7 @@ export function bytesOf(value: PickleValue | undefined): Uint8Array | undefined 
   )
     return undefined;
   const [text, encoding] = value.args.items;
-  if (typeof text !== "string" || encoding !== "latin1") return undefined;
-  const bytes = new Uint8Array(text.length);
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code > 0xff) return undefined;
-    bytes[at] = code;
-  }
-  return bytes;
+  return typeof text === "string" && encoding === "latin1" ? encodeLatin1(text) : undefined;
 }
 
 /** A dict key as a name: strings as they are, everything else as Python would print it. */

@@ -80,13 +80,20 @@ export function host(value: HostValue): PickleHost {
   return { kind: "host", value, state: undefined };
 }
 
+function hostOf<Type extends HostValue["type"]>(
+  value: PickleValue | undefined,
+  type: Type,
+): Extract<HostValue, { readonly type: Type }> | undefined {
+  if (!isKind(value, "host")) return undefined;
+  const inner = value.value as HostValue;
+  return inner.type === type ? (inner as Extract<HostValue, { readonly type: Type }>) : undefined;
+}
+
 /** The tensor that a value is, if it is one, in whatever way its release of torch put it. */
 export function asTensor(value: PickleValue | undefined): TorchTensor | undefined {
   const stored = dataOf(value);
   if (isKind(stored, "call")) return tensorOfFirstReleases(stored);
-  if (!isKind(stored, "host")) return undefined;
-  const inner = stored.value as HostValue;
-  return inner.type === "tensor" ? inner : undefined;
+  return hostOf(stored, "tensor");
 }
 
 /** Parameters of 0.2 and 0.3 carry their data in BUILD: (data, grad, hooks, requires_grad, volatile). */
@@ -128,35 +135,25 @@ export function sizesOf(value: PickleValue | undefined): readonly number[] | und
 
 /** The sparse tensor that a value is, if it is one. */
 export function asSparse(value: PickleValue | undefined): TorchSparse | undefined {
-  if (!isKind(value, "host")) return undefined;
-  const inner = value.value as HostValue;
-  return inner.type === "sparse" ? inner : undefined;
+  return hostOf(value, "sparse");
 }
 
 /** The bytes of an array that a value is, if it is that. */
 export function asArrayBytes(value: PickleValue | undefined): ArrayBytes | undefined {
-  if (!isKind(value, "host")) return undefined;
-  const inner = value.value as HostValue;
-  return inner.type === "array-bytes" ? inner : undefined;
+  return hostOf(value, "array-bytes");
 }
 
 /** The stream that a value is, if it is one that was left in its file. */
 export function asStreamBytes(value: PickleValue | undefined): StreamBytes | undefined {
-  if (!isKind(value, "host")) return undefined;
-  const inner = value.value as HostValue;
-  return inner.type === "stream-bytes" ? inner : undefined;
+  return hostOf(value, "stream-bytes");
 }
 
 /** What is wrong with a value that should be a tensor, where a reader has said so. */
 export function problemOf(value: PickleValue | undefined): string | undefined {
-  if (!isKind(value, "host")) return undefined;
-  const inner = value.value as HostValue;
-  return inner.type === "unread" ? inner.problem : undefined;
+  return hostOf(value, "unread")?.problem;
 }
 
 /** The storage that a value is, if it is one. */
 export function asStorage(value: PickleValue | undefined): TorchStorage | undefined {
-  if (!isKind(value, "host")) return undefined;
-  const inner = value.value as HostValue;
-  return inner.type === "storage" ? inner : undefined;
+  return hostOf(value, "storage");
 }

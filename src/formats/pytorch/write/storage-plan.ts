@@ -3,7 +3,7 @@ import type { TensorDict } from "../../../core/dict.ts";
 import { type DType, elementCount } from "../../../core/dtype.ts";
 import { ConvertError } from "../../../core/errors.ts";
 import { type ByteSource, section } from "../../../core/source.ts";
-import type { LazyTensor } from "../../../core/tensor.ts";
+import { type LazyTensor, rowMajorStrides } from "../../../core/tensor.ts";
 import { type TorchDType, torchDTypeFor } from "../values/dtypes.ts";
 
 /** A storage of the output: a record of the archive. */
@@ -106,10 +106,10 @@ function place(
   const shape = torchShape(tensor.shape, dtype, name, file);
   const { view } = tensor;
   if (view === undefined || view.end === view.start) {
-    return { storage, dtype, offset: 0, shape, strides: rowMajor(shape) };
+    return { storage, dtype, offset: 0, shape, strides: rowMajorStrides(shape) };
   }
   // Strides of packed elements may count what torch does not.
-  const strides = dtype.packed > 1 && view.contiguous ? rowMajor(shape) : view.strides;
+  const strides = dtype.packed > 1 && view.contiguous ? rowMajorStrides(shape) : view.strides;
   return { storage, dtype, offset: (view.start - start) / dtype.itemBytes, shape, strides };
 }
 
@@ -133,14 +133,4 @@ function torchShape(
     );
   }
   return [...shape.slice(0, -1), last / packed];
-}
-
-function rowMajor(shape: readonly number[]): readonly number[] {
-  const strides: number[] = new Array(shape.length);
-  let step = 1;
-  for (let index = shape.length - 1; index >= 0; index--) {
-    strides[index] = step;
-    step *= Math.max(1, shape[index] as number);
-  }
-  return strides;
 }
