@@ -2,7 +2,9 @@ const kinds = [
   ["classification", "Classification, torchvision"],
   ["segmentation", "Segmentation, torchvision"],
   ["detection", "Detection, torchvision"],
+  ["video", "Video, torchvision"],
   ["transformers", "transformers"],
+  ["architectures", "transformers, architectures in small sizes"],
   ["recurrent", "Recurrent, torch.nn"],
 ];
 const ways = ["traced", "scripted"];
@@ -26,7 +28,7 @@ TorchScript, compiled with \`tensorferry convert\`, and run in ONNX Runtime with
 
 *Difference* is the largest of all outputs, as a part of the largest element of its output; up to 2e-4 passes. What a detection
 network finds, and where the edges of its masks are, hangs on the last bits: with random weights torch's float32 and float64 often find different boxes.
-So these networks are made such that both find the same; the graph is compared with float64. In brackets stands how far torch's float32 is from it,
+So these networks, which keep 10 boxes (R-CNNs) or 20, are made such that both find the same; the graph is compared with float64. In brackets stands how far torch's float32 is from it,
 and twice that passes as well. *Seconds* are those of the conversion alone, in a process that has loaded the library and has
 converted nothing yet, and of the whole command; *torch* those of \`torch.jit.load\` and \`torch.onnx.export\` (the exporter of TorchScript,
 opset 17) of the same archive, alone and with starting Python and importing torch. They ran right after each other, the median of three
@@ -97,7 +99,7 @@ const shownSeconds = (seconds) => seconds?.toFixed(seconds < 10 ? 2 : 0) ?? "–
 
 const byName = (a, b) => (a.name === b.name ? (a.way < b.way ? 1 : -1) : a.name < b.name ? -1 : 1);
 
-const shown = (name) => name.replace(/^transformers-/, "");
+const shown = (name) => name.replace(/^(transformers|small)-/, "");
 
 /** The first of several reasons on one line; long ones are cut. */
 function plain(reason) {

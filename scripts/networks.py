@@ -9,8 +9,6 @@ them as export_archive.py takes them. scripts/test-networks.mjs runs this, a net
 """
 
 import copy
-import importlib
-import importlib.util
 import json
 import os
 import sys
@@ -24,9 +22,13 @@ import torch  # noqa: E402
 
 from recurrent_networks import recurrent_networks  # noqa: E402
 from torchscript_ops import RELEASE, tensors_in, write_tensors  # noqa: E402
+from transformer_networks import transformer_networks  # noqa: E402
 
 # Images of another size than 64 x 64: what the network is made for, or the least that it takes.
 SIZES = {"inception_v3": 96, "googlenet": 64, "maxvit_t": 224, "alexnet": 96, "swin_v2": 64}
+
+# Clips of other frames and pixels than 4 of 32 x 32.
+CLIPS = {"s3d": (16, 224), "mvit": (16, 224)}
 
 # Thresholds under which networks with random weights find something at all, and not so much that scores are as good as equal.
 REGIONS = {"box_score_thresh": 0.01, "box_detections_per_img": 10, "rpn_pre_nms_top_n_test": 200, "rpn_post_nms_top_n_test": 200}
@@ -48,7 +50,7 @@ def vision_networks():
     except ImportError:
         return {}
     found = {}
-    for kind, package in [("classification", models), ("segmentation", models.segmentation), ("detection", models.detection)]:
+    for kind, package in [("classification", models), ("segmentation", models.segmentation), ("detection", models.detection), ("video", models.video)]:
         for name in models.list_models(package):
             if not name.startswith("quantized_"):
                 found[name] = (kind, vision_network(models, kind, name))
@@ -59,6 +61,9 @@ def vision_network(models, kind, name):
     def build():
         size = next((SIZES[key] for key in SIZES if name.startswith(key)), 64)
         extra = {"weights": None}
+        if kind == "video":
+            frames, side = next((CLIPS[key] for key in CLIPS if name.startswith(key)), (4, 32))
+            return models.get_model(name, **extra), (torch.rand(1, 3, frames, side, side),), ["traced", "scripted"]
         if kind != "classification":
             extra["weights_backbone"] = None
         if name.startswith("vit_"):
@@ -75,87 +80,6 @@ def vision_network(models, kind, name):
         return models.get_model(name, **extra), (torch.rand(1, 3, size, size),), ["traced", "scripted"]
 
     return build
-
-
-class Plain(torch.nn.Module):
-    """A network of transformers that takes tensors by position and gives a tuple of these fields."""
-
-    def __init__(self, network, parameters, fields, **fixed):
-        super().__init__()
-        self.network = network
-        self.parameters_ = parameters
-        self.fields = fields
-        self.fixed = fixed
-
-    def forward(self, *tensors):
-        given = self.network(**dict(zip(self.parameters_, tensors)), **self.fixed)
-        return tuple(getattr(given, field) for field in self.fields)
-
-
-class Later:
-    """A package that takes seconds to import, once it is needed."""
-
-    def __init__(self, name):
-        self.name = name
-
-    def __getattr__(self, name):
-        return getattr(importlib.import_module(self.name), name)
-
-
-def language_networks():
-    if importlib.util.find_spec("transformers") is None:
-        return {}
-    t = Later("transformers")
-
-    def ids(*shape, most=500):
-        return torch.randint(3, most, shape)
-
-    def text(network, *fields, **fixed):
-        mask = torch.ones(2, 11, dtype=torch.int64)
-        mask[1, 7:] = 0
-        return Plain(network, ["input_ids", "attention_mask"], fields, **fixed), (ids(2, 11), mask)
-
-    def image(network, size, *fields):
-        return Plain(network, ["pixel_values"], fields), (torch.rand(1, 3, size, size),)
-
-    def t5():
-        return Plain(
-            t.T5ForConditionalGeneration(t.T5Config()), ["input_ids", "attention_mask", "decoder_input_ids"], ["logits"], use_cache=False
-        ), (ids(2, 9), torch.ones(2, 9, dtype=torch.int64), ids(2, 5))
-
-    def clip():
-        return Plain(
-            t.CLIPModel(t.CLIPConfig()), ["input_ids", "pixel_values", "attention_mask"], ["logits_per_image", "text_embeds", "image_embeds"]
-        ), (ids(2, 7), torch.rand(1, 3, 224, 224), torch.ones(2, 7, dtype=torch.int64))
-
-    def whisper():
-        return Plain(
-            t.WhisperForConditionalGeneration(t.WhisperConfig()), ["input_features", "decoder_input_ids"], ["logits"], use_cache=False
-        ), (torch.rand(1, 80, 3000), ids(1, 4))
-
-    builders = {
-        "bert-base": lambda: text(t.BertModel(t.BertConfig()), "last_hidden_state", "pooler_output"),
-        "distilbert": lambda: text(t.DistilBertModel(t.DistilBertConfig()), "last_hidden_state"),
-        "roberta-base": lambda: text(t.RobertaModel(t.RobertaConfig()), "last_hidden_state"),
-        "gpt2": lambda: text(t.GPT2LMHeadModel(t.GPT2Config()), "logits", use_cache=False),
-        "llama-small": lambda: text(
-            t.LlamaForCausalLM(t.LlamaConfig(
-                vocab_size=1000, hidden_size=256, intermediate_size=512, num_hidden_layers=4, num_attention_heads=8, num_key_value_heads=4
-            )),
-            "logits",
-            use_cache=False,
-        ),
-        "t5-small": t5,
-        "clip-vit-b-32": clip,
-        "whisper-tiny": whisper,
-        "vit-b-16": lambda: image(t.ViTModel(t.ViTConfig()), 224, "last_hidden_state"),
-        "swin-t": lambda: image(t.SwinModel(t.SwinConfig()), 224, "last_hidden_state", "pooler_output"),
-    }
-
-    def with_ways(build):
-        return lambda: (*build(), ["traced"])
-
-    return {f"transformers-{name}": ("transformers", with_ways(build)) for name, build in builders.items()}
 
 
 def randomize(network):
@@ -299,7 +223,7 @@ def make(name, folder):
 
 
 warnings.filterwarnings("ignore")
-NETWORKS = {**vision_networks(), **language_networks()}
+NETWORKS = {**vision_networks(), **transformer_networks()}
 for own, create in recurrent_networks().items():
     NETWORKS[f"{own}-{RELEASE}"] = ("recurrent", lambda create=create: (*create(), ["traced", "scripted"]))
 if sys.argv[1] == "list":
