@@ -1,7 +1,8 @@
 import { roundUp } from "../bytes/size.ts";
 import type { Scratch } from "../core/scratch.ts";
 import type { ByteSource, ReadRequest } from "../core/source.ts";
-import { type Axis, scatter } from "./scatter.ts";
+import type { Axis } from "./axis.ts";
+import { scatter } from "./scatter.ts";
 
 /** The longest stretch that one read covers to pick elements out of it. */
 const maxSpanBytes = 1024 * 1024;

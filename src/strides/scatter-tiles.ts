@@ -1,4 +1,4 @@
-import type { Axis } from "./scatter.ts";
+import type { Axis } from "./axis.ts";
 import type { Transposer } from "./transposer.ts";
 
 /** Copying a line or a column takes a call, and in that time this many elements could be moved one by one. */

@@ -1,12 +1,6 @@
+import type { Axis } from "./axis.ts";
 import { findMatrices, scatterMatrices } from "./scatter-tiles.ts";
 import { transposerFor } from "./transposer.ts";
-
-/** One dimension of a box: how many steps, and how far one step goes in the storage and in the result, in bytes. */
-export interface Axis {
-  readonly size: number;
-  readonly from: number;
-  readonly to: number;
-}
 
 /** Side of a tile in elements: its lines on both sides stay in a processor's innermost cache. */
 const tileSide = 32;

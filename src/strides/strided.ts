@@ -1,8 +1,8 @@
 import { createScratchPool, type Scratch } from "../core/scratch.ts";
 import { type ByteSource, checkRange, type Patch, type ReadRequest } from "../core/source.ts";
+import type { Axis } from "./axis.ts";
 import { gatherBox } from "./gather-box.ts";
 import { bytesWithin, type Dimension, type PatchSizes, patchesOf, patchSizes } from "./patches.ts";
-import type { Axis } from "./scatter.ts";
 
 /** A view of a storage: `offset` and `strides` in elements of `itemBytes`. */
 export interface StridedView {

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Axis, scatter, scatterElements } from "../../src/strides/scatter.ts";
+import type { Axis } from "../../src/strides/axis.ts";
+import { scatter, scatterElements } from "../../src/strides/scatter.ts";
 import { findMatrices } from "../../src/strides/scatter-tiles.ts";
 
 /** A stack of matrices in a buffer, with gaps on both sides, to be transposed one by one. */

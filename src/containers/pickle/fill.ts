@@ -1,4 +1,4 @@
-import type { MachineState } from "./opcodes.ts";
+import type { MachineState } from "./machine-state.ts";
 import { isKind, PickleDict, type PickleValue } from "./values.ts";
 
 /** APPEND and APPENDS: `items` go to the end of the list on top. */

@@ -1,7 +1,8 @@
 import { ConvertError } from "../../core/errors.ts";
 import type { Limits } from "../../core/limits.ts";
 import { computedName, createPickleGlobals, type PickleGlobals } from "./globals.ts";
-import { type MachineState, opcodes } from "./opcodes.ts";
+import type { MachineState } from "./machine-state.ts";
+import { opcodes } from "./opcodes.ts";
 import { createOperandCursor, needMore, type OperandCursor } from "./operands.ts";
 import { createPickleStack } from "./stack.ts";
 import { isKind, type PickleGlobal, type PickleValue } from "./values.ts";
