@@ -10,7 +10,7 @@ import type { Machine } from "../evaluate/machine.ts";
 import { rulesByName } from "../operators/index.ts";
 import { createObjectTree } from "../program/build-objects.ts";
 import { createProgram, requireClass } from "../program/program.ts";
-import { readKnown } from "../program/read-known.ts";
+import { readKnown, readRows } from "../program/read-known.ts";
 import { createReport, type Report, unsupportedText, writtenAt } from "../report.ts";
 import { describe, isA, type ObjectValue, type Value } from "../values/value.ts";
 import { bindInputs } from "./bind-inputs.ts";
@@ -113,7 +113,8 @@ async function load(
       `the archive has operators of version ${archive.version}, and those up to ${latestVersion} are known`,
       { file: archive.file, hint: "the release of torch that wrote it may have given them another meaning" },
     );
-  const program = createProgram(await archive.sources());
+  const sources = await archive.sources();
+  const program = createProgram(sources);
   const tree = createObjectTree(archive, program);
   const root = tree.build(archive.object, "");
   if (!isA(root, "object"))
@@ -122,6 +123,9 @@ async function load(
     });
   const constants = tree.build(archive.constants, "constants");
   await readKnown(tree.tensors, context);
+  // Most programs have no use for them.
+  if ([...sources.values()].some((text) => text.includes("fused_moving_avg_obs_fake_quant")))
+    await readRows(tree.tensors, context);
   if (isA(constants, "tuple")) markNumbers(constants.items);
   const report = createReport();
   const machine = createMachine({

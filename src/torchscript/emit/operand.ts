@@ -20,7 +20,13 @@ export interface Operand {
 export type Origin =
   | { readonly kind: "constant" }
   | { readonly kind: "value"; readonly name: string }
-  | { readonly kind: "weight"; readonly name: string; readonly tensor: LazyTensor }
+  | {
+      readonly kind: "weight";
+      readonly name: string;
+      readonly tensor: LazyTensor;
+      /** The elements of a short row of floats, for rules that have to know them; the graph computes with the weight all the same. */
+      readonly elements?: readonly number[] | undefined;
+    }
   /** The result of an operator that there is no rule for; nothing is known of it, and nothing may be made of it. */
   | { readonly kind: "opaque"; readonly operator: string };
 
@@ -61,6 +67,12 @@ export function integers(values: readonly Dimension[]): Operand {
 export function knownNumbers(operand: Operand): readonly number[] | undefined {
   const { known } = operand;
   return known?.every((item) => typeof item === "number") ? (known as readonly number[]) : undefined;
+}
+
+/** The elements that stand in the archive, also those of short weights; `undefined` for what is computed. */
+export function writtenNumbers(operand: Operand): readonly number[] | undefined {
+  const { origin } = operand;
+  return knownNumbers(operand) ?? (origin.kind === "weight" ? origin.elements : undefined);
 }
 
 /** Whether nothing is known of an operand because an operator before it is not supported. */

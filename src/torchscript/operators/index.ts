@@ -9,6 +9,7 @@ import { creationRules } from "./creation.ts";
 import { dataSelectionRules } from "./data-selection.ts";
 import { deformableConvolutionRules } from "./deformable-convolution.ts";
 import { divisionRules } from "./divisions.ts";
+import { fakeQuantizeRules } from "./fake-quantize.ts";
 import { functionRules } from "./functions.ts";
 import { groupedProductRules } from "./grouped-products.ts";
 import { identityRules } from "./identities.ts";
@@ -44,6 +45,7 @@ const allRules: readonly OperatorRule[] = [
   ...comparisonRules,
   ...divisionRules,
   ...powerRules,
+  ...fakeQuantizeRules,
   ...functionRules,
   ...groupedProductRules,
   ...identityRules,

@@ -3,6 +3,7 @@ import type { DType } from "../../core/dtype.ts";
 import { readBytes } from "../../core/source.ts";
 import type { LazyTensor } from "../../core/tensor.ts";
 import { constant, type Operand } from "../emit/operand.ts";
+import { isFloat } from "../emit/types.ts";
 import type { Tensor } from "../values/tensor.ts";
 
 /** Up to here, integers and bools are read at compile time: indices, masks, sizes. */
@@ -33,16 +34,38 @@ export async function readKnown(tensors: readonly Tensor[], context: RunContext)
   }
 }
 
+/** How long the rows of floats may be that rules have to know. */
+const maxRow = 65_536;
+
+/** Reads rows of floats, which stay weights: what a model has observed of each channel. */
+export async function readRows(tensors: readonly Tensor[], context: RunContext): Promise<void> {
+  for (const tensor of tensors) {
+    const { origin } = tensor.held;
+    if (origin.kind !== "weight" || origin.tensor.shape.length !== 1 || !isFloat(origin.tensor.dtype))
+      continue;
+    const row = await numbersOf(origin.tensor, maxRow, context);
+    if (row !== undefined) tensor.held = { ...tensor.held, origin: { ...origin, elements: row } };
+  }
+}
+
 /** A single number is written into the graph as it is; what has a shape stays a weight. */
 function withKnown(held: Operand, known: readonly number[]): Operand {
   return held.shape.length === 0 ? constant(held.dtype, [], known) : { ...held, known };
 }
 
-async function elements(tensor: LazyTensor, context: RunContext): Promise<readonly number[] | undefined> {
-  const { dtype, shape, payload } = tensor;
+function elements(tensor: LazyTensor, context: RunContext): Promise<readonly number[] | undefined> {
+  return numbersOf(tensor, isFloat(tensor.dtype) ? maxFloats : maxIntegers, context);
+}
+
+/** All elements of a tensor of up to `most`; `undefined` for longer ones, and for numbers that a double does not hold. */
+async function numbersOf(
+  { dtype, shape, payload }: LazyTensor,
+  most: number,
+  context: RunContext,
+): Promise<readonly number[] | undefined> {
   const count = shape.reduce((product, extent) => product * extent, 1);
   const reader = readers[dtype];
-  if (reader === undefined || count > (dtype.startsWith("F") ? maxFloats : maxIntegers)) return undefined;
+  if (reader === undefined || count > most) return undefined;
   const bytes = await readBytes(payload, 0, payload.size, context);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const values = Array.from({ length: count }, (_, index) => reader.read(view, index * reader.bytes));
