@@ -47,7 +47,7 @@ export function callOperator(machine: Machine, name: string, args: Arguments, pl
 
 /** Whether there is a rule for an operator at all; of its arguments nothing may be known. */
 function hasRule({ rules }: Machine, name: string): boolean {
-  return builtins.has(name) || rules.has(name) || rules.has(name.replace(/_$/, ""));
+  return builtins.has(name) || rules.has(name) || rules.has(nameOfCopy(name) ?? name);
 }
 
 function refuse(machine: Machine, name: string, reason: string, place: Place): Tensor {
@@ -146,11 +146,18 @@ function viewTensor(
   );
 }
 
+/** What does the same to a copy: `add` for `add_`, `__and__` for `__iand__`. */
+function nameOfCopy(name: string): string | undefined {
+  if (/^__i\w+__$/.test(name)) return `__${name.slice(3)}`;
+  return name.endsWith("_") && !name.endsWith("__") ? name.slice(0, -1) : undefined;
+}
+
 /** `add_` and its like: computes `add` and writes the result where the first argument shows it. */
 function applyInPlace(machine: Machine, name: string, { positional, named }: Arguments): Attempt {
   const target = positional[0];
-  if (!name.endsWith("_") || name.endsWith("__") || !isA(target, "tensor")) return undefined;
-  const rules = machine.rules.get(name.slice(0, -1));
+  const copies = nameOfCopy(name);
+  if (copies === undefined || !isA(target, "tensor")) return undefined;
+  const rules = machine.rules.get(copies);
   if (rules === undefined) return undefined;
   const reasons: string[] = [];
   for (const rule of rules) {

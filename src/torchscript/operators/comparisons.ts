@@ -84,7 +84,7 @@ const logic: readonly OperatorRule[] = [
       `logical_${word}(Tensor self, Tensor other)` as "a(Tensor self, Tensor other)",
       ({ self, other }, builder) => logical(builder, opType, self, other),
     );
-    return [bits, truth, ...alias(bits, `__${word}__`, `__i${word}__`)];
+    return [bits, truth, ...alias(bits, `__${word}__`)];
   }),
   rule("logical_not(Tensor self)", ({ self }, builder) => not(builder, cast(builder, self, "BOOL"))),
   // `__not__` is what a script has of `not` where a branch made the truth a tensor.

@@ -1,11 +1,23 @@
 import { ConvertError } from "../../core/errors.ts";
-import { add, binary, cast, divide, multiply, number, scaled, subtract, unary } from "../emit/arithmetic.ts";
+import {
+  add,
+  binary,
+  cast,
+  divide,
+  multiply,
+  number,
+  scaled,
+  subtract,
+  unary,
+  where,
+} from "../emit/arithmetic.ts";
 import { foldUnary } from "../emit/fold.ts";
 import type { GraphBuilder } from "../emit/graph-builder.ts";
 import type { Operand } from "../emit/operand.ts";
 import { isFloat } from "../emit/types.ts";
 import { asFloat } from "../values/promotion.ts";
 import { type OperatorRule, type RuleContext, rule } from "./rule.ts";
+import { wideHalves } from "./wide-halves.ts";
 import { inSingle } from "./windows.ts";
 
 /** Rounded towards zero; ONNX has no such operator for floats. */
@@ -79,6 +91,30 @@ export function singleFunction(
   return inSingle(builder, [x], context, ([narrow]) => unary(builder, opType, narrow as Operand));
 }
 
+/** `log(1 + x)`; what the sum rounds off of a small `x` is brought back, as by W. Kahan. */
+export function log1pOf(builder: GraphBuilder, x: Operand): Operand {
+  const sum = add(builder, x, one(x));
+  const isSame = binary(builder, "Equal", sum, x);
+  const ratio = where(builder, isSame, one(x), divide(builder, x, subtract(builder, sum, one(x))));
+  const rest = multiply(builder, log(builder, sum), ratio);
+  return where(builder, binary(builder, "Equal", sum, one(x)), x, rest);
+}
+
+/** `exp(x) - 1`; what the power rounds off of a small `x` is brought back, as by W. Kahan. */
+function expm1Of(builder: GraphBuilder, x: Operand): Operand {
+  const power = exp(builder, x);
+  const less = subtract(builder, power, one(x));
+  const isPlain = binary(
+    builder,
+    "Or",
+    binary(builder, "Equal", less, power),
+    binary(builder, "Equal", less, number(x.dtype, -1)),
+  );
+  const rest = divide(builder, multiply(builder, less, x), log(builder, power));
+  const isSmall = binary(builder, "Equal", power, one(x));
+  return where(builder, isSmall, x, where(builder, isPlain, less, rest));
+}
+
 /** Functions that leave integers what they are. */
 const roundings: Readonly<Record<string, string>> = { floor: "Floor", ceil: "Ceil", round: "Round" };
 
@@ -107,14 +143,12 @@ const functions: readonly OperatorRule[] = [
   rule("rsqrt(Tensor self)", ({ self }, builder) =>
     unary(builder, "Reciprocal", unary(builder, "Sqrt", asFloat(builder, self))),
   ),
-  rule("log1p(Tensor self)", ({ self }, builder) => {
-    const x = asFloat(builder, self);
-    return unary(builder, "Log", add(builder, x, number(x.dtype, 1)));
-  }),
-  rule("expm1(Tensor self)", ({ self }, builder) => {
-    const x = asFloat(builder, self);
-    return subtract(builder, unary(builder, "Exp", x), number(x.dtype, 1));
-  }),
+  rule("log1p(Tensor self)", ({ self }, builder) =>
+    wideHalves(builder, [asFloat(builder, self)], ([x]) => log1pOf(builder, x)),
+  ),
+  rule("expm1(Tensor self)", ({ self }, builder) =>
+    wideHalves(builder, [asFloat(builder, self)], ([x]) => expm1Of(builder, x)),
+  ),
   rule("exp2(Tensor self)", ({ self }, builder) => {
     const x = asFloat(builder, self);
     return binary(builder, "Pow", number(x.dtype, 2), x);

@@ -13,7 +13,7 @@ export const identityRules: readonly OperatorRule[] = [
     ({ self }) => asTensor(self),
     (_args, value) => value,
   ),
-  ...["alias", "data", "resolve_conj", "resolve_neg", "cpu", "lift"].map((name) =>
+  ...["alias", "data", "resolve_conj", "resolve_neg", "cpu", "lift", "positive"].map((name) =>
     viewRule(
       `${name}(Tensor self)` as "a(Tensor self)",
       ({ self }) => self,

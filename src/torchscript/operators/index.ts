@@ -26,11 +26,16 @@ import { paddingRules } from "./padding.ts";
 import { poolingRules } from "./pooling.ts";
 import { powerRules } from "./powers.ts";
 import { productRules } from "./products.ts";
+import { quantileRules } from "./quantiles.ts";
 import { recurrentRules } from "./recurrent.ts";
 import { reductionRules } from "./reductions.ts";
 import { repeatingRules } from "./repeating.ts";
 import { resizeRules } from "./resize.ts";
 import type { OperatorRule } from "./rule.ts";
+import { shiftRules } from "./shifts.ts";
+import { signRules } from "./signs.ts";
+import { specialRules } from "./special.ts";
+import { statisticRules } from "./statistics.ts";
 import { viewRules } from "./views.ts";
 import { visionRules } from "./vision.ts";
 
@@ -70,6 +75,11 @@ const allRules: readonly OperatorRule[] = [
   ...dataSelectionRules,
   ...orderingRules,
   ...visionRules,
+  ...quantileRules,
+  ...statisticRules,
+  ...shiftRules,
+  ...signRules,
+  ...specialRules,
 ];
 
 /** The rules by name; those of one name are overloads, tried in order. */

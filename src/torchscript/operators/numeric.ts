@@ -15,35 +15,26 @@ import {
 import { intAttribute } from "../emit/attributes.ts";
 import type { GraphBuilder } from "../emit/graph-builder.ts";
 import { axisOf, unsqueeze } from "../emit/layout.ts";
-import { integers, type Operand, tableOf } from "../emit/operand.ts";
+import { integers, knownNumbers, type Operand, tableOf } from "../emit/operand.ts";
 import { reduce } from "../emit/reduce.ts";
 import { isFloat } from "../emit/types.ts";
-import { asFloat, promoted, promotedType, type TensorOrScalar } from "../values/promotion.ts";
+import { asFloat, floats, promoted, promotedType } from "../values/promotion.ts";
 import { extreme } from "./comparisons.ts";
+import { isNaNOf } from "./functions.ts";
 import { type OperatorRule, rule } from "./rule.ts";
 
-/** Both in one floating-point type, as torch promotes to. */
-function floats(
-  builder: GraphBuilder,
-  left: TensorOrScalar,
-  right: TensorOrScalar,
-): readonly [Operand, Operand] {
-  const [a, b] = promoted(builder, left, right) as [Operand, Operand];
-  return [asFloat(builder, a), asFloat(builder, b)];
-}
-
 /** Whether elements are infinite; integers never are. The runtime asks it of 32 and 64 bits only. */
-function isInfinite(builder: GraphBuilder, x: Operand, signs: "both" | "positive" | "negative"): Operand {
+export function isInfinite(
+  builder: GraphBuilder,
+  x: Operand,
+  signs: "both" | "positive" | "negative",
+): Operand {
   const wide = x.dtype === "F64" ? x : cast(builder, x, "F32");
   const result = { dtype: "BOOL", shape: x.shape } as const;
   return builder.node("IsInf", [wide], result, {
     detect_negative: intAttribute(signs === "positive" ? 0 : 1),
     detect_positive: intAttribute(signs === "negative" ? 0 : 1),
   });
-}
-
-function isNotANumber(builder: GraphBuilder, x: Operand): Operand {
-  return builder.node("IsNaN", [x], { dtype: "BOOL", shape: x.shape });
 }
 
 const infinities: readonly OperatorRule[] = [
@@ -59,7 +50,7 @@ const infinities: readonly OperatorRule[] = [
   rule("isfinite(Tensor self)", ({ self }, builder) => {
     const infinite = isInfinite(builder, self, "both");
     if (!isFloat(self.dtype)) return not(builder, infinite);
-    return not(builder, binary(builder, "Or", infinite, isNotANumber(builder, self)));
+    return not(builder, binary(builder, "Or", infinite, isNaNOf(builder, self)));
   }),
   rule(
     "nan_to_num(Tensor self, float? nan=None, float? posinf=None, float? neginf=None)",
@@ -70,7 +61,7 @@ const infinities: readonly OperatorRule[] = [
         throw new ConvertError("unsupported", `the largest number of ${self.dtype} is not known`);
       const put = (x: Operand, condition: Operand, value: number): Operand =>
         where(builder, condition, number(self.dtype, value), x);
-      const finite = put(self, isNotANumber(builder, self), nan ?? 0);
+      const finite = put(self, isNaNOf(builder, self), nan ?? 0);
       const below = put(finite, isInfinite(builder, self, "negative"), neginf ?? -most);
       return put(below, isInfinite(builder, self, "positive"), posinf ?? most);
     },
@@ -98,12 +89,27 @@ const shrinks: readonly OperatorRule[] = [
   }),
 ];
 
+/** From the nearer end, as torch has it, so that both ends come out as they are. */
+export function interpolated(builder: GraphBuilder, start: Operand, stop: Operand, share: Operand): Operand {
+  const way = subtract(builder, stop, start);
+  const forth = add(builder, start, multiply(builder, share, way));
+  const back = subtract(
+    builder,
+    stop,
+    multiply(builder, way, subtract(builder, number(share.dtype, 1), share)),
+  );
+  const isNear = binary(builder, "Less", unary(builder, "Abs", share), number(share.dtype, 0.5));
+  const known = knownNumbers(isNear);
+  if (known?.length === 1) return known[0] === 0 ? back : forth;
+  return where(builder, isNear, forth, back);
+}
+
 const mixtures: readonly OperatorRule[] = [
   rule("lerp(Tensor self, Tensor end, Tensor|Scalar weight)", ({ self, end, weight }, builder) => {
     if (self.dtype !== end.dtype)
       throw new ConvertError("malformed", `from ${self.dtype} to ${end.dtype} with lerp`);
     const [start, stop, share] = promoted(builder, self, end, weight) as [Operand, Operand, Operand];
-    return add(builder, start, multiply(builder, share, subtract(builder, stop, start)));
+    return interpolated(builder, start, stop, share);
   }),
   rule(
     "addcmul(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1)",
@@ -141,13 +147,6 @@ const functions: readonly OperatorRule[] = [
       eps === undefined ? x : binary(builder, "Min", binary(builder, "Max", x, low(eps)), low(1 - eps));
     return unary(builder, "Log", divide(builder, inner, subtract(builder, low(1), inner)));
   }),
-  rule("xlogy(Tensor self, Tensor|Scalar other)", ({ self, other }, builder) => {
-    const [x, y] = floats(builder, self, other);
-    const product = multiply(builder, x, unary(builder, "Log", y));
-    const isZero = binary(builder, "Equal", x, number(x.dtype, 0));
-    const counts = binary(builder, "And", isZero, not(builder, isNotANumber(builder, y)));
-    return where(builder, counts, number(x.dtype, 0), product);
-  }),
   rule("hypot(Tensor self, Tensor other)", ({ self, other }, builder) => {
     const [x, y] = floats(builder, self, other).map((side) => unary(builder, "Abs", side)) as [
       Operand,
@@ -178,8 +177,8 @@ const functions: readonly OperatorRule[] = [
       const chosen = extreme(builder, opType, x, y);
       if (!isFloat(x.dtype)) return chosen;
       // A number wins over NaN.
-      const orY = where(builder, isNotANumber(builder, x), y, chosen);
-      return where(builder, isNotANumber(builder, y), x, orY);
+      const orY = where(builder, isNaNOf(builder, x), y, chosen);
+      return where(builder, isNaNOf(builder, y), x, orY);
     }),
   ),
 ];

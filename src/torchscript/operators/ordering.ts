@@ -12,7 +12,7 @@ import { isNaNOf } from "./functions.ts";
 import { type OperatorRule, rule } from "./rule.ts";
 
 /** The first `count` of an axis by size, with their places; of equal ones the first comes first. */
-function ranked(
+export function ranked(
   builder: GraphBuilder,
   self: Operand,
   count: Dimension,

@@ -1,9 +1,19 @@
 import { ConvertError } from "../../core/errors.ts";
-import { binary, cast, divide, multiply, number, unary, where } from "../emit/arithmetic.ts";
+import {
+  binary,
+  cast,
+  divide,
+  multiply,
+  number,
+  scaled,
+  subtract,
+  unary,
+  where,
+} from "../emit/arithmetic.ts";
 import type { GraphBuilder } from "../emit/graph-builder.ts";
 import { knownNumbers, type Operand } from "../emit/operand.ts";
 import { isFloat } from "../emit/types.ts";
-import { promoted, type TensorOrScalar } from "../values/promotion.ts";
+import { asOperand, floats, promoted, type TensorOrScalar } from "../values/promotion.ts";
 import { type OperatorRule, rule } from "./rule.ts";
 
 /** Powers that torch computes in another way (`pow_tensor_scalar_optimized_kernel`), which differs at the infinities. */
@@ -63,10 +73,26 @@ function power(builder: GraphBuilder, base: TensorOrScalar, exponent: TensorOrSc
   return wholePower(builder, a, b);
 }
 
+function asDouble(builder: GraphBuilder, value: TensorOrScalar): TensorOrScalar {
+  return typeof value === "object" ? asOperand(builder, value, "F64") : Number(value);
+}
+
 /** Powers, and squares, which are powers to torch. */
 export const powerRules: readonly OperatorRule[] = [
   rule("pow(Tensor|Scalar self, Tensor|Scalar exponent)", ({ self, exponent }, builder) =>
     power(builder, self, exponent),
   ),
+  rule("float_power(Tensor|Scalar self, Tensor|Scalar exponent)", ({ self, exponent }, builder) =>
+    power(builder, asDouble(builder, self), asDouble(builder, exponent)),
+  ),
+  rule("ldexp(Tensor self, Tensor other)", ({ self, other }, builder) => {
+    const [x, count] = floats(builder, self, other);
+    // In two steps, so that a large factor of a small number is none too large.
+    const first = unary(builder, "Floor", scaled(builder, count, 0.5));
+    return [first, subtract(builder, count, first)].reduce(
+      (product, part) => multiply(builder, product, binary(builder, "Pow", number(x.dtype, 2), part)),
+      x,
+    );
+  }),
   rule("square(Tensor self)", ({ self }, builder) => power(builder, self, 2n)),
 ];

@@ -29,7 +29,7 @@ function wide(builder: GraphBuilder, x: Operand, dtype: DType | undefined): Oper
   return category === "bool" || category === "integer" ? cast(builder, x, "I64") : x;
 }
 
-function summed(
+export function summed(
   builder: GraphBuilder,
   opType: Reduction,
   self: Operand,
@@ -48,7 +48,7 @@ function isOfNothing(x: Operand, axes: readonly number[]): boolean {
   return axes.some((axis) => x.shape[axis] === 0);
 }
 
-function mean(
+export function mean(
   builder: GraphBuilder,
   self: Operand,
   dim: readonly number[] | undefined,
@@ -64,7 +64,7 @@ function mean(
 }
 
 /** Bools have no maximum in the runtime, and are compared as integers. */
-function extreme(
+export function extreme(
   builder: GraphBuilder,
   opType: "ReduceMax" | "ReduceMin",
   self: Operand,
@@ -132,7 +132,7 @@ function place(
   return where(builder, isOdd, find("ArgMax", odd), find(opType, x));
 }
 
-function variance(
+export function variance(
   builder: GraphBuilder,
   self: Operand,
   dim: readonly number[] | undefined,

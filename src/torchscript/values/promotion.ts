@@ -108,3 +108,13 @@ export function floatType(dtype: DType): DType {
 export function asFloat(builder: GraphBuilder, operand: Operand): Operand {
   return cast(builder, operand, floatType(operand.dtype));
 }
+
+/** Both in one floating-point type, as torch promotes to. */
+export function floats(
+  builder: GraphBuilder,
+  left: TensorOrScalar,
+  right: TensorOrScalar,
+): readonly [Operand, Operand] {
+  const [a, b] = promoted(builder, left, right) as [Operand, Operand];
+  return [asFloat(builder, a), asFloat(builder, b)];
+}
