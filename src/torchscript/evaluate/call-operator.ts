@@ -5,6 +5,7 @@ import { expand } from "../emit/layout.ts";
 import { isOpaque, type Operand } from "../emit/operand.ts";
 import { categories, categoryOf } from "../emit/types.ts";
 import { bindArguments } from "../operators/bind.ts";
+import { adviceOn } from "../operators/random.ts";
 import type { OperatorRule, RuleContext, RuleResult } from "../operators/rule.ts";
 import { perhapsViewOf, read, type Tensor, tensorOf, viewOf, write } from "../values/tensor.ts";
 import { isA, listOf, tupleOf, type Value } from "../values/value.ts";
@@ -37,7 +38,7 @@ export function callOperator(machine: Machine, name: string, args: Arguments, pl
   try {
     const attempt = applyRules(machine, name, args) ?? applyInPlace(machine, name, args);
     if (attempt !== undefined && !("reason" in attempt)) return attempt.value;
-    return refuse(machine, name, attempt?.reason ?? "", place);
+    return refuse(machine, name, attempt?.reason ?? adviceOn(name), place);
   } catch (error) {
     // Others, such as shapes that do not fit, are about what the program was given.
     if (!isConvertError(error, "unsupported")) throw error;

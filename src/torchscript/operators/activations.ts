@@ -39,6 +39,12 @@ function positiveOr(builder: GraphBuilder, x: Operand, below: Operand): Operand 
   return where(builder, binary(builder, "Greater", x, number(x.dtype, 0)), x, below);
 }
 
+/** `slope * x` below zero. */
+function leaky(builder: GraphBuilder, x: Operand, slope: number): Operand {
+  if (x.dtype === "F64") return positiveOr(builder, x, scaled(builder, x, slope));
+  return unary(builder, "LeakyRelu", x, { alpha: floatAttribute(slope) });
+}
+
 /** `alpha * (exp(x) - 1)` below zero. */
 function elu(builder: GraphBuilder, x: Operand, alpha: number): Operand {
   if (x.dtype !== "F64") return unary(builder, "Elu", x, { alpha: floatAttribute(alpha) });
@@ -157,9 +163,15 @@ const withArguments: readonly OperatorRule[] = [
     clip(builder, self, Number(min_val), Number(max_val)),
   ),
   rule("leaky_relu(Tensor self, Scalar negative_slope=0.01)", ({ self, negative_slope }, builder) =>
-    self.dtype === "F64"
-      ? positiveOr(builder, self, scaled(builder, self, Number(negative_slope)))
-      : unary(builder, "LeakyRelu", self, { alpha: floatAttribute(Number(negative_slope)) }),
+    leaky(builder, self, Number(negative_slope)),
+  ),
+  rule(
+    "rrelu(Tensor self, Scalar lower=0.125, Scalar upper=0.33333333333333331, bool training=False, any generator=None)",
+    ({ self, lower, upper, training }, builder) => {
+      if (training)
+        throw new ConvertError("unsupported", "rrelu of a model that is trained, whose slopes are random");
+      return leaky(builder, self, (Number(lower) + Number(upper)) / 2);
+    },
   ),
   rule(
     "elu(Tensor self, Scalar alpha=1, Scalar scale=1, Scalar input_scale=1)",

@@ -1,6 +1,7 @@
 import { ConvertError } from "../../core/errors.ts";
 import { intAttribute, intsAttribute } from "../emit/attributes.ts";
 import type { GraphBuilder } from "../emit/graph-builder.ts";
+import { transpose } from "../emit/layout.ts";
 import type { Operand } from "../emit/operand.ts";
 import { addDimensions, type Dimension, multiplyDimensions, shapeText } from "../shapes/dimension.ts";
 import { type OperatorRule, type RuleContext, rule } from "./rule.ts";
@@ -177,6 +178,27 @@ const plain: readonly OperatorRule[] = ["1d", "2d", "3d"].flatMap((suffix) => [
 
 /** Convolutions, and transposed ones. */
 export const convolutionRules: readonly OperatorRule[] = [
+  rule(
+    "conv_tbc(Tensor self, Tensor weight, Tensor bias, int pad=0)",
+    ({ self, weight, bias, pad }, builder, context) => {
+      if (self.shape.length !== 3 || weight.shape.length !== 3)
+        throw new ConvertError(
+          "malformed",
+          `conv_tbc of ${shapeText(self.shape)} with ${shapeText(weight.shape)}`,
+        );
+      // Time, batch, channels; the weight is the kernel's extent, then channels in and out.
+      const result = convolve(builder, context, {
+        input: transpose(builder, self, [1, 2, 0]),
+        weight: transpose(builder, weight, [2, 1, 0]),
+        bias,
+        stride: [1],
+        padding: [pad],
+        dilation: [1],
+        groups: 1,
+      });
+      return transpose(builder, result, [2, 0, 1]);
+    },
+  ),
   ...general,
   ...plain,
   rule(

@@ -1,6 +1,7 @@
 import { activationRules } from "./activations.ts";
 import { arithmeticRules } from "./arithmetic.ts";
 import { attentionRules } from "./attention.ts";
+import { classLossRules } from "./class-losses.ts";
 import { comparisonRules } from "./comparisons.ts";
 import { conversionRules } from "./conversions.ts";
 import { convolutionRules } from "./convolution.ts";
@@ -16,7 +17,10 @@ import { identityRules } from "./identities.ts";
 import { indexingRules } from "./indexing.ts";
 import { joinRules } from "./joins.ts";
 import { linearRules } from "./linear.ts";
+import { lossRules } from "./losses.ts";
 import { maskingRules } from "./masking.ts";
+import { maxPoolingRules } from "./max-pooling.ts";
+import { nativeNormalizationRules } from "./native-normalization.ts";
 import { normalizationRules } from "./normalization.ts";
 import { normRules } from "./norms.ts";
 import { numericRules } from "./numeric.ts";
@@ -33,6 +37,7 @@ import { repeatingRules } from "./repeating.ts";
 import { resizeRules } from "./resize.ts";
 import type { OperatorRule } from "./rule.ts";
 import { shiftRules } from "./shifts.ts";
+import { signalWindowRules } from "./signal-windows.ts";
 import { signRules } from "./signs.ts";
 import { specialRules } from "./special.ts";
 import { statisticRules } from "./statistics.ts";
@@ -75,6 +80,11 @@ const allRules: readonly OperatorRule[] = [
   ...dataSelectionRules,
   ...orderingRules,
   ...visionRules,
+  ...lossRules,
+  ...classLossRules,
+  ...signalWindowRules,
+  ...maxPoolingRules,
+  ...nativeNormalizationRules,
   ...quantileRules,
   ...statisticRules,
   ...shiftRules,

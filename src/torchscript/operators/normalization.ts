@@ -45,7 +45,8 @@ function normalized(
   return bias === undefined ? weighted : add(builder, weighted, alongChannels(builder, bias, rank));
 }
 
-function batchNorm(
+/** Per channel, by the running statistics, or by those of the batch in training. */
+export function batchNorm(
   builder: GraphBuilder,
   context: RuleContext,
   args: {
@@ -83,7 +84,8 @@ function batchNorm(
   );
 }
 
-function layerNorm(
+/** Over the last axes, whose extents `shape` says. */
+export function layerNorm(
   builder: GraphBuilder,
   x: Operand,
   shape: readonly Dimension[],
@@ -120,7 +122,7 @@ function ones(builder: GraphBuilder, x: Operand, shape: readonly Dimension[]): O
 }
 
 /** Groups of channels become instances of one channel each. */
-function groupNorm(
+export function groupNorm(
   builder: GraphBuilder,
   x: Operand,
   groups: number,
@@ -130,19 +132,19 @@ function groupNorm(
 ): Operand {
   const [batch] = x.shape;
   const grouped = reshape(builder, x, [batch as Dimension, groups, -1]);
-  const scale = constant(
-    x.dtype,
-    [groups],
-    tableOf(groups, () => 1),
-  );
-  const shift = constant(
-    x.dtype,
-    [groups],
-    tableOf(groups, () => 0),
-  );
-  const normal = builder.node("InstanceNormalization", [grouped, scale, shift], grouped, {
-    epsilon: floatAttribute(epsilon),
-  });
+  const same = (value: number): Operand =>
+    constant(
+      x.dtype,
+      [groups],
+      tableOf(groups, () => value),
+    );
+  // The runtime has no such operator for float64.
+  const normal =
+    x.dtype === "F64"
+      ? normalized(builder, grouped, [2], undefined, undefined, epsilon)
+      : builder.node("InstanceNormalization", [grouped, same(1), same(0)], grouped, {
+          epsilon: floatAttribute(epsilon),
+        });
   const back = reshape(builder, normal, x.shape);
   const rank = x.shape.length;
   const weighted =

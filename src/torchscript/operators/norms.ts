@@ -12,7 +12,7 @@ import { extremeOver, reducedAxes } from "./reductions.ts";
 import { type OperatorRule, rule } from "./rule.ts";
 
 /** The norm of that order over axes: 2 is the length, 1 the sum, infinity the largest, all of absolute values. */
-function norm(
+export function norm(
   builder: GraphBuilder,
   self: Operand,
   order: number,

@@ -21,6 +21,7 @@ import { isFloat } from "../emit/types.ts";
 import { asFloat, floats, promoted, promotedType } from "../values/promotion.ts";
 import { extreme } from "./comparisons.ts";
 import { isNaNOf } from "./functions.ts";
+import { norm } from "./norms.ts";
 import { type OperatorRule, rule } from "./rule.ts";
 
 /** Whether elements are infinite; integers never are. The runtime asks it of 32 and 64 bits only. */
@@ -206,12 +207,15 @@ const distances: readonly OperatorRule[] = [
   rule(
     "pairwise_distance(Tensor x1, Tensor x2, float p=2, float eps=1e-06, bool keepdim=False)",
     ({ x1, x2, p, eps, keepdim }, builder) => {
-      if (p !== 2) throw new ConvertError("unsupported", `distances of the norm ${p}`);
       const [a, b] = floats(builder, x1, x2);
       const apart = add(builder, subtract(builder, a, b), number(a.dtype, eps));
-      return lengthOf(builder, apart, apart.shape.length - 1, keepdim);
+      return norm(builder, apart, p, [-1], keepdim, undefined);
     },
   ),
+  rule("dist(Tensor self, Tensor other, Scalar p=2)", ({ self, other, p }, builder) => {
+    const [a, b] = promoted(builder, self, other) as [Operand, Operand];
+    return norm(builder, subtract(builder, a, b), Number(p), undefined, false, undefined);
+  }),
 ];
 
 const selections: readonly OperatorRule[] = [

@@ -10,7 +10,8 @@ import { addDimensions, type Dimension, shapeText } from "../shapes/dimension.ts
 import { type OperatorRule, type RuleContext, rule } from "./rule.ts";
 import { batched, inSingle, perAxis, windowCount } from "./windows.ts";
 
-interface Windows {
+/** Windows along each axis of a plane. */
+export interface Windows {
   readonly kernel: readonly number[];
   readonly stride: readonly number[];
   readonly padding: readonly number[];
@@ -22,7 +23,7 @@ interface Windows {
 }
 
 /** Windows as torch places them: rounded up, a window that would begin in the padding at the end is left out. */
-function windowsOf(
+export function windowsOf(
   builder: GraphBuilder,
   batch: Operand,
   kernelSize: readonly number[],
@@ -45,6 +46,8 @@ function windowsOf(
     const reach = spread * (size - 1) + 1;
     let windows = Math.ceil((known + 2 * pad - reach) / step) + 1;
     if ((windows - 1) * step >= known + pad) windows--;
+    if (windows < 1)
+      throw new ConvertError("malformed", `windows that reach over ${reach} elements, of ${known + 2 * pad}`);
     overhang[axis] = (windows - 1) * step + reach - (known + 2 * pad);
     return windows;
   });
@@ -52,20 +55,14 @@ function windowsOf(
 }
 
 /** Pads of a node in floor mode with which it has exactly torch's windows. */
-function padsOf({ padding, overhang }: Windows, own: readonly number[] = padding): readonly number[] {
+export function padsOf({ padding, overhang }: Windows, own: readonly number[] = padding): readonly number[] {
   return [...own, ...own.map((pad, axis) => Math.max(0, pad + (overhang[axis] as number)))];
 }
 
-function pooled(
-  builder: GraphBuilder,
-  opType: "MaxPool" | "AveragePool",
-  batch: Operand,
-  windows: Windows,
-  attributes: Attributes,
-): Operand {
+function pooled(builder: GraphBuilder, batch: Operand, windows: Windows, attributes: Attributes): Operand {
   const shape = [batch.shape[0] as Dimension, batch.shape[1] as Dimension, ...windows.counts];
   return builder.node(
-    opType,
+    "AveragePool",
     [batch],
     { dtype: batch.dtype, shape },
     { kernel_shape: intsAttribute(windows.kernel), strides: intsAttribute(windows.stride), ...attributes },
@@ -83,14 +80,14 @@ function averaged(
   const pads = intsAttribute(padsOf(windows));
   if (divisor !== undefined) {
     const size = kernel.reduce((product, own) => product * own, 1);
-    const mean = pooled(builder, "AveragePool", batch, windows, { pads, count_include_pad: intAttribute(1) });
+    const mean = pooled(builder, batch, windows, { pads, count_include_pad: intAttribute(1) });
     return scaled(builder, mean, size / divisor);
   }
   const overhangs = overhang.some((own) => own > 0);
   if (!countsPadding || !overhangs || padding.every((pad) => pad === 0)) {
     // The overhang itself never counts, so that it must not look like padding.
     const counts = countsPadding && !overhangs ? 1 : 0;
-    return pooled(builder, "AveragePool", batch, windows, { pads, count_include_pad: intAttribute(counts) });
+    return pooled(builder, batch, windows, { pads, count_include_pad: intAttribute(counts) });
   }
   const zeros = padded(builder, batch, padding);
   const rest = intsAttribute(
@@ -99,7 +96,7 @@ function averaged(
       padding.map(() => 0),
     ),
   );
-  return pooled(builder, "AveragePool", zeros, windows, { pads: rest, count_include_pad: intAttribute(0) });
+  return pooled(builder, zeros, windows, { pads: rest, count_include_pad: intAttribute(0) });
 }
 
 /** Zeros around the spatial axes, so that they count as elements. */
@@ -150,27 +147,11 @@ function averagingMatrix(extent: number, size: number): readonly number[] {
   return matrix;
 }
 
-type Max =
-  "a(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=0, int[1] dilation=1, bool ceil_mode=False)";
 type Average =
   "a(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None)";
 
 function poolings(suffix: "1d" | "2d" | "3d", rank: number): readonly OperatorRule[] {
   return [
-    rule(
-      `max_pool${suffix}(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=0, int[1] dilation=1, bool ceil_mode=False)` as Max,
-      ({ self, kernel_size, stride, padding, dilation, ceil_mode }, builder, context) =>
-        inSingle(builder, [self], context, ([x]) =>
-          batched(builder, x as Operand, rank, (batch) => {
-            const windows = windowsOf(builder, batch, kernel_size, stride, padding, dilation, ceil_mode);
-            const pads = intsAttribute(padsOf(windows));
-            return pooled(builder, "MaxPool", batch, windows, {
-              pads,
-              dilations: intsAttribute(windows.dilation),
-            });
-          }),
-        ),
-    ),
     rule(
       `avg_pool${suffix}(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None)` as Average,
       (args, builder, context) => average(builder, context, rank, args),
@@ -219,7 +200,7 @@ function average(
   );
 }
 
-/** Poolings. */
+/** Means of windows and of cells. */
 export const poolingRules: readonly OperatorRule[] = [
   ...poolings("1d", 3),
   ...poolings("2d", 4),

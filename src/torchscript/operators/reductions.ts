@@ -29,6 +29,7 @@ function wide(builder: GraphBuilder, x: Operand, dtype: DType | undefined): Oper
   return category === "bool" || category === "integer" ? cast(builder, x, "I64") : x;
 }
 
+/** A sum or product over axes, all where none are given; of bools and integers it is 64-bit unless `dtype` says otherwise. */
 export function summed(
   builder: GraphBuilder,
   opType: Reduction,
@@ -48,6 +49,7 @@ function isOfNothing(x: Operand, axes: readonly number[]): boolean {
   return axes.some((axis) => x.shape[axis] === 0);
 }
 
+/** The mean over axes, all where none are given; NaN of nothing. Throws kind `malformed` for integers. */
 export function mean(
   builder: GraphBuilder,
   self: Operand,
@@ -108,7 +110,7 @@ function truth(
 }
 
 /** The place of the largest or smallest along an axis, the first of equal ones. */
-function place(
+export function place(
   builder: GraphBuilder,
   opType: "ArgMax" | "ArgMin",
   self: Operand,
@@ -132,6 +134,7 @@ function place(
   return where(builder, isOdd, find("ArgMax", odd), find(opType, x));
 }
 
+/** The variance over axes, whose divisor is less by `correction`. Throws kind `malformed` for integers. */
 export function variance(
   builder: GraphBuilder,
   self: Operand,

@@ -55,7 +55,7 @@ function logOfSum(builder: GraphBuilder, a: Operand, b: Operand, unit: number): 
 }
 
 /** `x · f(y)`, which is 0 where `x` is, and NaN where `y` is. */
-function weighed(builder: GraphBuilder, x: Operand, y: Operand, value: Operand): Operand {
+export function weighed(builder: GraphBuilder, x: Operand, y: Operand, value: Operand): Operand {
   const isZero = binary(builder, "Equal", x, number(x.dtype, 0));
   const counts = binary(builder, "And", isZero, not(builder, isNaNOf(builder, y)));
   return where(builder, counts, number(x.dtype, 0), multiply(builder, x, value));

@@ -51,6 +51,15 @@ function toList(tensor: Tensor): Value {
   return nested(values, operand.shape as readonly number[]);
 }
 
+/** What two shapes broadcast to; by its older name too. */
+const broadcastShapes: Builtin = ([left, right], { builder }) => {
+  if (!isA(left, "list") || !isA(right, "list")) return undefined;
+  const [a, b] = [left, right].map(({ items }) =>
+    items.map((item) => (isSymbolic(item) ? item : Number(item))),
+  ) as [Dimension[], Dimension[]];
+  return listOf(builder.guards.broadcast(a, b).map(dimensionValue));
+};
+
 /** `NumToTensor`: a Python number as a 0-d tensor, which keeps what is known of it. */
 function numberTensor(value: Value | undefined): Value | undefined {
   if (isSymbolic(value)) return tensorOf(constant("I64", [], [value]));
@@ -61,6 +70,8 @@ function numberTensor(value: Value | undefined): Value | undefined {
 
 /** What programs ask of tensors without looking at their elements. */
 export const tensorBuiltins: readonly (readonly [string, Builtin])[] = [
+  ["broadcast_shapes", broadcastShapes],
+  ["_infer_size", broadcastShapes],
   about("size", sizes),
   about("sym_size", sizes),
   about("shape", sizes),
