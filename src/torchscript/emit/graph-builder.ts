@@ -18,6 +18,7 @@ import {
   symbol,
 } from "../shapes/dimension.ts";
 import { createGuards, type Guards } from "../shapes/guards.ts";
+import { computesInBfloat, nodesOfFloats } from "./bfloat.ts";
 import { checkShape } from "./check-shape.ts";
 import { checkTypes } from "./check-types.ts";
 import { encodeConstant } from "./encode-constant.ts";
@@ -165,6 +166,8 @@ export function createGraphBuilder(opset: number): GraphBuilder {
     nodes(opType, operands, results, attributes = {}) {
       checkTypes(opType, operands);
       for (const { shape } of results) checkShape(shape);
+      if (computesInBfloat(opType, operands, results))
+        return nodesOfFloats(builder, opType, operands, results, attributes);
       const inputNames = operands.map((operand) => (operand === undefined ? "" : nameOf(operand)));
       while (inputNames.at(-1) === "") inputNames.pop();
       const stem = `${modulePath}/${opType}`;

@@ -70,9 +70,22 @@ function roundToHalf(value: number): number {
   return Math.sign(value) * (isUp ? floor + 1 : floor) * step;
 }
 
+const float = new Float32Array(1);
+const bits = new Uint32Array(float.buffer);
+
+/** The nearest number of bfloat16 to that of float32, as torch goes by way of it; halves to even. */
+function roundToBfloat(value: number): number {
+  if (Number.isNaN(value)) return value;
+  float[0] = value;
+  const word = bits[0] as number;
+  bits[0] = (word + 0x7fff + ((word >>> 16) & 1)) & 0xffff0000;
+  return float[0] as number;
+}
+
 /** A number of Python given to a tensor of the type: integers lose their fraction and wrap around. */
 export function heldAs(dtype: DType, value: number): number {
   if (dtype === "F16") return roundToHalf(value);
+  if (dtype === "BF16") return roundToBfloat(value);
   const range = ranges[dtype];
   if (range === undefined || dtype === "I64" || !Number.isFinite(value))
     return (isFoldable(dtype) ? roundTo(dtype, value) : undefined) ?? value;

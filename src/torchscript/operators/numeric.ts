@@ -73,6 +73,7 @@ const largest: Readonly<Record<string, number>> = {
   F64: Number.MAX_VALUE,
   F32: (2 - 2 ** -23) * 2 ** 127,
   F16: 65504,
+  BF16: (2 - 2 ** -7) * 2 ** 127,
 };
 
 const shrinks: readonly OperatorRule[] = [

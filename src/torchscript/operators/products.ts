@@ -72,7 +72,7 @@ function einsum(builder: GraphBuilder, text: string, operands: readonly Operand[
   const [first] = operands;
   if (first === undefined || operands.some(({ dtype }) => dtype !== first.dtype))
     throw new ConvertError("malformed", "einsum of tensors of several dtypes");
-  if (!["F16", "F32", "F64", "I32", "I64"].includes(first.dtype))
+  if (!["F16", "BF16", "F32", "F64", "I32", "I64"].includes(first.dtype))
     throw new ConvertError("unsupported", `einsum of ${first.dtype}`);
   const equation = parseEquation(text, operands);
   const extents = extentsOf(builder, equation, operands);
