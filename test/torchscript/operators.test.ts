@@ -87,6 +87,13 @@ const tolerances: Readonly<Record<string, { readonly relative: number; readonly 
 };
 const exact = { relative: 0, absolute: 0 };
 
+/** The dtype whose exactness a result can have. */
+function computedIn(family: string, outcome: Outcome, dtype: string): string {
+  // What was computed in bfloat16 comes out as float32.
+  if (family.startsWith("bfloat-") && dtype === "F32") return "BF16";
+  return outcome === "single" && dtype === "F64" ? "F32" : dtype;
+}
+
 /** The graph of a case; nothing where an operator is refused that only a later opset has, which is then tried there. */
 async function graphOf(
   archive: ScriptArchive<PickleValue>,
@@ -130,10 +137,7 @@ describe.each(families)("%s", async (family) => {
         const given = await runGraph(model, inputs);
         expect(given.length).toBe(outputs.length);
         for (const [index, wanted] of outputs.entries()) {
-          // What was computed in bfloat16 comes out as float32.
-          const computed = family.startsWith("bfloat-") && wanted.dtype === "F32" ? "BF16" : wanted.dtype;
-          const tolerance =
-            tolerances[outcome === "single" && computed === "F64" ? "F32" : computed] ?? exact;
+          const tolerance = tolerances[computedIn(family, outcome, wanted.dtype)] ?? exact;
           const difference = differenceBetween(given[index] as PlainTensor, wanted, tolerance);
           expect(difference, `output ${index}`).toBe(undefined);
         }
