@@ -2,7 +2,7 @@
 //   node scripts/test-networks.mjs FOLDER [PATTERN...]   networks whose name matches; what FOLDER/results.jsonl has is passed over
 //   node scripts/test-networks.mjs --table FOLDER        docs/torchscript-networks.md from the results
 // TORCHSCRIPT_PYTHONS: Pythons with torch, separated by colons (default: python3); a network is made by the first that has it.
-// Needs `npm run build`. SECONDS=0 does without torch's exporter and the seconds. JOBS networks at a time (default 1). KEEP=1 leaves the files of the networks where they are.
+// Needs `npm run build`. UNTIMED=1 does without torch's exporter and the seconds. JOBS networks at a time (default 1). KEEP=1 leaves the files of the networks where they are.
 import { execFile } from "node:child_process";
 import {
   appendFileSync,
@@ -240,7 +240,7 @@ async function tryNetwork({ kind, name, python }, folder) {
     const tolerance = Math.max(layers, 2 * (about.noise ?? 0));
     const { worst, reason } = await compared(job.output, join(folder, `${name}.safetensors`));
     const passes = worst !== undefined && worst !== null && worst <= tolerance;
-    if (passes && process.env.SECONDS === "0") note({ ...common, passes, worst, seconds, peak });
+    if (passes && process.env.UNTIMED) note({ ...common, passes, worst, seconds, peak });
     else if (passes) note({ ...common, passes, worst, ...(await measure(job)) });
     else note({ ...common, passes, worst, reason: reason ?? `the outputs differ by ${worst}` });
   }
