@@ -140,11 +140,11 @@ export function concat(builder: GraphBuilder, operands: readonly Operand[], axis
   const [first] = operands;
   if (first === undefined) throw new ConvertError("malformed", "there is nothing to concatenate");
   if (operands.length === 1) return first;
+  for (const operand of operands) checkBeside(builder, first, operand, axis);
   const sum = operands
     .map((operand) => operand.shape[axis] as Dimension)
     .reduce((left, right) => addDimensions(left, right));
   const shape = first.shape.map((extent, index) => (index === axis ? sum : extent));
-  for (const operand of operands) checkBeside(builder, first, operand, axis);
   const known = axis === 0 ? operands.map((operand) => operand.known) : [undefined];
   if (known.every((values) => values !== undefined)) {
     const values = known.flat();

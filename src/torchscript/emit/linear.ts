@@ -1,7 +1,7 @@
 import { ConvertError } from "../../core/errors.ts";
 import { intAttribute } from "../../core/graph.ts";
 import { type Dimension, type Shape, shapeText } from "../shapes/dimension.ts";
-import { add } from "./arithmetic.ts";
+import { add, cast } from "./arithmetic.ts";
 import type { GraphBuilder } from "./graph-builder.ts";
 import { swapAxes } from "./layout.ts";
 import type { Operand } from "./operand.ts";
@@ -9,6 +9,12 @@ import { isFloat } from "./types.ts";
 
 /** The matrix product as numpy has it: vectors count as rows on the left and columns on the right, further axes broadcast. */
 export function matmul(builder: GraphBuilder, left: Operand, right: Operand): Operand {
+  if (left.dtype === "BOOL") throw new ConvertError("malformed", "matrices of bools are multiplied");
+  if (["U8", "I8", "I16"].includes(left.dtype) && left.dtype === right.dtype) {
+    // The runtime multiplies no narrow integers; those of 32 bits end in the same bits.
+    const [x, y] = [left, right].map((side) => cast(builder, side, "I32")) as [Operand, Operand];
+    return cast(builder, matmul(builder, x, y), left.dtype);
+  }
   const [a, b] = [left.shape, right.shape];
   if (a.length === 0 || b.length === 0)
     throw new ConvertError("malformed", "a 0-d tensor is multiplied as a matrix");

@@ -103,14 +103,20 @@ function applyRule(
   const several = isSeveral(result);
   const operands = several ? result : [result];
   const tensors = operands.map((operand, index) => {
+    if (rule.memory === "perhaps") return perhapsView(first, operand, index);
     if (rule.memory === "own" || !isA(first, "tensor")) return tensorOf(operand);
-    // What has another dtype is a copy for sure.
-    const isCopy = operand.dtype !== first.held.dtype;
-    if (rule.memory === "perhaps") return isCopy ? tensorOf(operand) : perhapsViewOf(first, operand);
     return viewTensor(machine, rule, args, first, operand, index, emit);
   });
   if (rule.schema.givesList) return listOf([...tensors]);
   return several ? tupleOf(tensors) : (tensors[0] as Tensor);
+}
+
+/** What may share the memory of the first argument; of a list, each result that of the tensor in its place. */
+function perhapsView(first: Value | undefined, operand: Operand, index: number): Tensor {
+  const source = isA(first, "list") || isA(first, "tuple") ? first.items[index] : first;
+  // What has another dtype is a copy for sure.
+  const isCopy = !isA(source, "tensor") || operand.dtype !== source.held.dtype;
+  return isCopy ? tensorOf(operand) : perhapsViewOf(source, operand);
 }
 
 function isSeveral(result: RuleResult): result is readonly Operand[] {

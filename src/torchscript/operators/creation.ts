@@ -16,7 +16,7 @@ import {
   subtractDimensions,
 } from "../shapes/dimension.ts";
 import { asOperand, type Scalar, scalarType } from "../values/promotion.ts";
-import { type OperatorRule, rule } from "./rule.ts";
+import { type OperatorRule, perhapsViewRule, rule } from "./rule.ts";
 import { spacedRules } from "./spaces.ts";
 
 /** A tensor of one value throughout; where the shape is known and small, its elements are known too. */
@@ -151,7 +151,11 @@ function symbolicRange(
 }
 
 /** A vector along each axis of a grid that all of them span; `xy` has the first two axes exchanged. */
-function grids(builder: GraphBuilder, tensors: readonly Operand[], indexing: string): readonly Operand[] {
+export function grids(
+  builder: GraphBuilder,
+  tensors: readonly Operand[],
+  indexing: string,
+): readonly Operand[] {
   const [first, second, ...rest] = tensors;
   if (indexing === "xy" && first !== undefined && second !== undefined) {
     const [down, across, ...others] = grids(builder, [second, first, ...rest], "ij") as [Operand, Operand];
@@ -174,8 +178,9 @@ function identity(rows: number, columns: number, dtype: DType): Operand {
 }
 
 const patterns: readonly OperatorRule[] = [
-  rule('meshgrid(Tensor[] tensors, *, str indexing="ij") -> Tensor[]', ({ tensors, indexing }, builder) =>
-    grids(builder, tensors, indexing),
+  perhapsViewRule(
+    'meshgrid(Tensor[] tensors, *, str indexing="ij") -> Tensor[]',
+    ({ tensors, indexing }, builder) => grids(builder, tensors, indexing),
   ),
   rule(`eye(int n, *, ${options})` as "a(int n, dtype? dtype=None)", ({ n, dtype }) =>
     identity(n, n, dtype ?? "F32"),

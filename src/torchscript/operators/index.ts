@@ -3,12 +3,14 @@ import { arithmeticRules } from "./arithmetic.ts";
 import { attentionRules } from "./attention.ts";
 import { classLossRules } from "./class-losses.ts";
 import { comparisonRules } from "./comparisons.ts";
+import { contractionRules } from "./contractions.ts";
 import { conversionRules } from "./conversions.ts";
 import { convolutionRules } from "./convolution.ts";
 import { countingRules } from "./counting.ts";
 import { creationRules } from "./creation.ts";
 import { dataSelectionRules } from "./data-selection.ts";
 import { deformableConvolutionRules } from "./deformable-convolution.ts";
+import { diagonalRules } from "./diagonals.ts";
 import { divisionRules } from "./divisions.ts";
 import { fakeQuantizeRules } from "./fake-quantize.ts";
 import { functionRules } from "./functions.ts";
@@ -27,6 +29,7 @@ import { numericRules } from "./numeric.ts";
 import { orderingRules } from "./ordering.ts";
 import { packedSequenceRules } from "./packed-sequence.ts";
 import { paddingRules } from "./padding.ts";
+import { distanceRules } from "./pair-distances.ts";
 import { poolingRules } from "./pooling.ts";
 import { powerRules } from "./powers.ts";
 import { productRules } from "./products.ts";
@@ -41,6 +44,8 @@ import { signalWindowRules } from "./signal-windows.ts";
 import { signRules } from "./signs.ts";
 import { specialRules } from "./special.ts";
 import { statisticRules } from "./statistics.ts";
+import { sectionRules } from "./sections.ts";
+import { stackRules } from "./stacks.ts";
 import { viewRules } from "./views.ts";
 import { visionRules } from "./vision.ts";
 
@@ -75,6 +80,11 @@ const allRules: readonly OperatorRule[] = [
   ...recurrentRules,
   ...reductionRules,
   ...resizeRules,
+  ...stackRules,
+  ...sectionRules,
+  ...diagonalRules,
+  ...contractionRules,
+  ...distanceRules,
   ...viewRules,
   ...countingRules,
   ...dataSelectionRules,

@@ -18,7 +18,7 @@ import { promotedType } from "../values/promotion.ts";
 import { type OperatorRule, rule, viewRule } from "./rule.ts";
 
 /** One after the other; empty vectors are passed over, as torch does for old programs. */
-function joined(builder: GraphBuilder, tensors: readonly Operand[], dim: number): Operand {
+export function joined(builder: GraphBuilder, tensors: readonly Operand[], dim: number): Operand {
   const dtype = promotedType(tensors);
   const full = tensors.filter((tensor) => !(tensor.shape.length === 1 && tensor.shape[0] === 0));
   const [first] = full;
@@ -49,7 +49,8 @@ function stacked(builder: GraphBuilder, tensors: readonly Operand[], dim: number
 /** How many parts an operator may cut a tensor into: each is a value of the graph. */
 const maxParts = 65_536;
 
-function partList(count: number, extent: Dimension): readonly Dimension[] {
+/** As many parts of one extent. Throws kind `unsupported` for more of them than a graph should have. */
+export function partList(count: number, extent: Dimension): readonly Dimension[] {
   if (count <= maxParts) return new Array<Dimension>(count).fill(extent);
   throw new ConvertError("unsupported", `a tensor is cut into ${count} parts`);
 }
@@ -74,13 +75,25 @@ function checkWhole(builder: GraphBuilder, extent: Dimension, sizes: readonly Di
   );
 }
 
+/** An open extent in equal parts, where it is a multiple of their number. */
+export function evenParts(
+  builder: GraphBuilder,
+  extent: Dimension,
+  count: number,
+): readonly Dimension[] | undefined {
+  if (typeof extent === "number") return undefined;
+  const even = divideDimensions(extent, count);
+  return builder.guards.decide(multiplyDimensions(even, count), "==", extent)
+    ? partList(count, even)
+    : undefined;
+}
+
 /** Torch makes parts of equal size, and fewer of them where that uses them up. */
 function chunksOf(builder: GraphBuilder, x: Operand, axis: number, chunks: number): readonly Dimension[] {
   if (chunks < 1) throw new ConvertError("malformed", `a tensor is cut into ${chunks} chunks`);
   const extent = x.shape[axis] as Dimension;
-  const even = divideDimensions(extent, chunks);
-  if (typeof extent !== "number" && builder.guards.decide(multiplyDimensions(even, chunks), "==", extent))
-    return partList(chunks, even);
+  const even = evenParts(builder, extent, chunks);
+  if (even !== undefined) return even;
   return partsOf(
     builder,
     x,

@@ -1,6 +1,16 @@
 import { ConvertError } from "../../core/errors.ts";
 import type { GraphBuilder } from "../emit/graph-builder.ts";
-import { axisOf, concat, expand, gather, reshape, slice, transpose, unsqueeze } from "../emit/layout.ts";
+import {
+  axisOf,
+  concat,
+  expand,
+  gather,
+  reshape,
+  slice,
+  swapAxes,
+  transpose,
+  unsqueeze,
+} from "../emit/layout.ts";
 import { constant, integers, knownNumbers, maxKnown, type Operand, tableOf } from "../emit/operand.ts";
 import {
   addDimensions,
@@ -121,6 +131,18 @@ function flipped(builder: GraphBuilder, x: Operand, dims: readonly number[]): Op
   return axes.length === 0 ? x : builder.node("Slice", [x, ...bounds], x);
 }
 
+/** Turned by quarters in the plane of two axes, from the first towards the second. */
+function quarterTurned(builder: GraphBuilder, x: Operand, turns: number, dims: readonly number[]): Operand {
+  const rank = x.shape.length;
+  const [first, second] = dims.map((dim) => axisOf(dim, rank)) as [number, number];
+  if (dims.length !== 2 || rank < 2 || first === second)
+    throw new ConvertError("malformed", `rot90 of ${shapeText(x.shape)} in the axes [${dims.join(", ")}]`);
+  const quarters = ((turns % 4) + 4) % 4;
+  if (quarters === 0) return x;
+  if (quarters === 2) return flipped(builder, x, [first, second]);
+  return swapAxes(builder, flipped(builder, x, [quarters === 1 ? second : first]), first, second);
+}
+
 /** Axes taken from some places to others; the rest keep their order. */
 function movedOrder(
   rank: number,
@@ -186,6 +208,22 @@ export const repeatingRules: readonly OperatorRule[] = [
     rolledAlong(builder, self, shifts, dims),
   ),
   rule("flip(Tensor self, int[] dims)", ({ self, dims }, builder) => flipped(builder, self, dims)),
+  rule("rot90(Tensor self, int k=1)", ({ self, k }, builder) => quarterTurned(builder, self, k, [0, 1])),
+  rule("rot90(Tensor self, int k, int[] dims)", ({ self, k, dims }, builder) =>
+    quarterTurned(builder, self, k, dims),
+  ),
+  ...(
+    [
+      ["flipud", 1],
+      ["fliplr", 2],
+    ] as const
+  ).map(([name, least]) =>
+    rule(`${name}(Tensor self)` as "a(Tensor self)", ({ self }, builder) => {
+      if (self.shape.length < least)
+        throw new ConvertError("malformed", `${name} of a tensor of shape ${shapeText(self.shape)}`);
+      return flipped(builder, self, [least - 1]);
+    }),
+  ),
   viewRule(
     "unfold(Tensor self, int dimension, int size, int step)",
     ({ self, dimension, size, step }, builder) => windows(builder, self, dimension, size, step),

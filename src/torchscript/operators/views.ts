@@ -48,7 +48,8 @@ function orderOf(dims: readonly number[], rank: number): readonly number[] {
   return order;
 }
 
-function inverseOf(order: readonly number[]): readonly number[] {
+/** The order that undoes an order of axes. */
+export function inverseOf(order: readonly number[]): readonly number[] {
   return order.map((_, axis) => order.indexOf(axis));
 }
 
@@ -71,13 +72,15 @@ function expandedShape(x: Operand, sizes: Shape): Shape {
   return sizes.map((size, axis) => (size === -1 ? (x.shape[axis - lead] as Dimension) : size));
 }
 
-interface Range {
+/** A part of an axis: where it starts, and before which element it ends. */
+export interface Range {
   readonly axis: number;
   readonly start: Dimension;
   readonly end: Dimension;
 }
 
-function rangeOf(
+/** What a slice means: indices count from behind where they are negative, and end where the axis does. */
+export function rangeOf(
   builder: GraphBuilder,
   x: Operand,
   dim: number,
