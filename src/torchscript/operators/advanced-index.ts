@@ -151,6 +151,11 @@ export function indexPut(
     throw new ConvertError("malformed", `elements of ${values.dtype} are written to ${self.dtype}`);
   const masked = accumulates ? undefined : putByMask(builder, self, given, values);
   if (masked !== undefined) return masked;
+  if (accumulates && self.dtype === "F16") {
+    // The runtime adds up no halves in places.
+    const [x, y] = [self, values].map((side) => cast(builder, side, "F32")) as [Operand, Operand];
+    return cast(builder, indexPut(builder, x, given, y, true), "F16");
+  }
   if (accumulates && self.dtype === "BOOL")
     throw new ConvertError("unsupported", "bools are added in indexed places");
   const selection = selectionOf(builder, self, given);

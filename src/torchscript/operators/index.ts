@@ -12,6 +12,7 @@ import { dataSelectionRules } from "./data-selection.ts";
 import { deformableConvolutionRules } from "./deformable-convolution.ts";
 import { diagonalRules } from "./diagonals.ts";
 import { divisionRules } from "./divisions.ts";
+import { embeddingBagRules } from "./embedding-bags.ts";
 import { fakeQuantizeRules } from "./fake-quantize.ts";
 import { functionRules } from "./functions.ts";
 import { groupedProductRules } from "./grouped-products.ts";
@@ -30,6 +31,7 @@ import { orderingRules } from "./ordering.ts";
 import { packedSequenceRules } from "./packed-sequence.ts";
 import { paddingRules } from "./padding.ts";
 import { distanceRules } from "./pair-distances.ts";
+import { patchRules } from "./patches.ts";
 import { poolingRules } from "./pooling.ts";
 import { powerRules } from "./powers.ts";
 import { productRules } from "./products.ts";
@@ -39,13 +41,15 @@ import { reductionRules } from "./reductions.ts";
 import { repeatingRules } from "./repeating.ts";
 import { resizeRules } from "./resize.ts";
 import type { OperatorRule } from "./rule.ts";
+import { scanRules } from "./scans.ts";
+import { scatterRules } from "./scatters.ts";
+import { sectionRules } from "./sections.ts";
 import { shiftRules } from "./shifts.ts";
 import { signalWindowRules } from "./signal-windows.ts";
 import { signRules } from "./signs.ts";
 import { specialRules } from "./special.ts";
-import { statisticRules } from "./statistics.ts";
-import { sectionRules } from "./sections.ts";
 import { stackRules } from "./stacks.ts";
+import { statisticRules } from "./statistics.ts";
 import { viewRules } from "./views.ts";
 import { visionRules } from "./vision.ts";
 
@@ -85,6 +89,10 @@ const allRules: readonly OperatorRule[] = [
   ...diagonalRules,
   ...contractionRules,
   ...distanceRules,
+  ...patchRules,
+  ...embeddingBagRules,
+  ...scanRules,
+  ...scatterRules,
   ...viewRules,
   ...countingRules,
   ...dataSelectionRules,

@@ -11,7 +11,7 @@ import { indexed, indexPut } from "./advanced-index.ts";
 import { type OperatorRule, rule } from "./rule.ts";
 
 /** Indices as 64-bit integers. */
-function indicesOf(builder: GraphBuilder, index: Operand): Operand {
+export function indicesOf(builder: GraphBuilder, index: Operand): Operand {
   if (categoryOf(index.dtype) !== "integer")
     throw new ConvertError("malformed", `an index of ${index.dtype}`);
   return cast(builder, index, "I64");

@@ -36,7 +36,12 @@ function paddedShape(builder: GraphBuilder, x: Operand, { before, behind }: Pads
 }
 
 /** Constant padding; negative pads cut off. */
-function constantPad(builder: GraphBuilder, x: Operand, pad: readonly Dimension[], value: Scalar): Operand {
+export function constantPad(
+  builder: GraphBuilder,
+  x: Operand,
+  pad: readonly Dimension[],
+  value: Scalar,
+): Operand {
   const own = padsOf(x, pad);
   const shape = paddedShape(builder, x, own);
   const { guards } = builder;

@@ -115,7 +115,8 @@ function selected(builder: GraphBuilder, x: Operand, dim: number, index: Dimensi
   return gather(builder, x, constant("I64", [], [index]), axis);
 }
 
-function selectedIndex(builder: GraphBuilder, x: Operand, axis: number, index: Dimension): Dimension {
+/** An index counted from the front. */
+export function selectedIndex(builder: GraphBuilder, x: Operand, axis: number, index: Dimension): Dimension {
   const isNegative = builder.guards.decide(index, "<", 0);
   return isNegative ? addDimensions(index, x.shape[axis] as Dimension) : index;
 }
