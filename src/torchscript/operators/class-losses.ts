@@ -1,9 +1,20 @@
 import { ConvertError } from "../../core/errors.ts";
-import { add, binary, cast, divide, multiply, number, scaled, unary, where } from "../emit/arithmetic.ts";
+import {
+  add,
+  binary,
+  cast,
+  divide,
+  multiply,
+  number,
+  scaled,
+  subtract,
+  unary,
+  where,
+} from "../emit/arithmetic.ts";
 import { intAttribute } from "../emit/attributes.ts";
 import type { GraphBuilder } from "../emit/graph-builder.ts";
 import { gather, reshape, squeeze, unsqueeze } from "../emit/layout.ts";
-import { constant, type Operand } from "../emit/operand.ts";
+import { constant, integers, type Operand, tableOf } from "../emit/operand.ts";
 import { reduce } from "../emit/reduce.ts";
 import { isFloat } from "../emit/types.ts";
 import { type Dimension, elementsOf, shapeText } from "../shapes/dimension.ts";
@@ -61,6 +72,12 @@ function classesOf(builder: GraphBuilder, { self, target, weight, ignore_index }
   return { isIgnored, safe, weights: where(builder, isIgnored, number(self.dtype, 0), own) };
 }
 
+/** What places along an axis pick. */
+function pickedBy(builder: GraphBuilder, self: Operand, places: Operand, axis: number): Operand {
+  const result = { dtype: self.dtype, shape: places.shape };
+  return builder.node("GatherElements", [self, places], result, { axis: intAttribute(axis) });
+}
+
 /** The logarithm of each target's probability, with a minus. */
 function likelihood(builder: GraphBuilder, args: ClassLoss): Operand {
   const { self, reduction } = args;
@@ -68,12 +85,7 @@ function likelihood(builder: GraphBuilder, args: ClassLoss): Operand {
   const axis = classAxis(self);
   const { isIgnored, safe, weights } = classesOf(builder, args);
   const places = unsqueeze(builder, safe, [axis]);
-  const picked = builder.node(
-    "GatherElements",
-    [self, places],
-    { dtype: self.dtype, shape: places.shape },
-    { axis: intAttribute(axis) },
-  );
+  const picked = pickedBy(builder, self, places, axis);
   const product = multiply(builder, squeeze(builder, picked, [axis]), weights);
   const loss = where(builder, isIgnored, number(self.dtype, 0), unary(builder, "Neg", product));
   return reduction === 1
@@ -141,6 +153,31 @@ function crossEntropy(builder: GraphBuilder, args: ClassLoss, smoothing: number)
   return add(builder, scaled(builder, loss, 1 - smoothing), rest);
 }
 
+/** How far each other class comes within `margin` of the right one, summed and shared among all. */
+function withinMargin(builder: GraphBuilder, args: ClassLoss, power: number, margin: number): Operand {
+  const { self, reduction } = args;
+  if (!isFloat(self.dtype) || self.shape.length > 2)
+    throw new ConvertError("malformed", `classes of ${self.dtype} of shape ${shapeText(self.shape)}`);
+  if (power !== 1 && power !== 2)
+    throw new ConvertError("malformed", `multi_margin_loss with a power of ${power}`);
+  const axis = classAxis(self);
+  const { safe, weights } = classesOf(builder, args);
+  const places = unsqueeze(builder, safe, [axis]);
+  const right = pickedBy(builder, self, places, axis);
+  const reach = binary(
+    builder,
+    "Max",
+    add(builder, subtract(builder, self, right), number(self.dtype, margin)),
+    number(self.dtype, 0),
+  );
+  const count = builder.guards.settle(self.shape[axis] as Dimension, "the number of classes");
+  const isRight = binary(builder, "Equal", places, integers(tableOf(count, (index) => index)));
+  const raised = power === 1 ? reach : multiply(builder, reach, reach);
+  const others = where(builder, isRight, number(self.dtype, 0), raised);
+  const sum = multiply(builder, reduce(builder, "ReduceSum", others, [axis], false), weights);
+  return reduced(builder, scaled(builder, sum, 1 / count), reduction);
+}
+
 type Plain = "a(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, int ignore_index=-100)";
 
 /** Losses of classes. */
@@ -154,5 +191,10 @@ export const classLossRules: readonly OperatorRule[] = [
   rule(
     "cross_entropy_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, int ignore_index=-100, float label_smoothing=0.0)",
     ({ label_smoothing, ...args }, builder) => crossEntropy(builder, args, label_smoothing),
+  ),
+  rule(
+    "multi_margin_loss(Tensor self, Tensor target, Scalar p=1, Scalar margin=1, Tensor? weight=None, int reduction=1)",
+    ({ p, margin, ...args }, builder) =>
+      withinMargin(builder, { ...args, ignore_index: Number.MIN_SAFE_INTEGER }, Number(p), Number(margin)),
   ),
 ];
