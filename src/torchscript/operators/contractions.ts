@@ -19,9 +19,11 @@ import { type OperatorRule, rule } from "./rule.ts";
 import { inSingle } from "./windows.ts";
 
 function sameType(what: string, ...operands: readonly Operand[]): void {
-  const other = operands.find(({ dtype }) => dtype !== operands[0]?.dtype);
-  if (other !== undefined || operands[0]?.dtype === "BOOL")
-    throw new ConvertError("malformed", `${what} of ${operands.map(({ dtype }) => dtype).join(" and ")}`);
+  const words = operands.map(({ dtype }) => dtype);
+  if (words.some((dtype) => dtype !== words[0]))
+    throw new ConvertError("malformed", `${what} of ${words.join(" and ")}`);
+  // Torch refuses most of them, but not all ways to contract all axes.
+  if (words[0] === "BOOL") throw new ConvertError("unsupported", `${what} of bools`);
 }
 
 /** Sums of products over pairs of axes; where one of a pair has extent 1, the other is summed up. */
