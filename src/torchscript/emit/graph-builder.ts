@@ -26,6 +26,7 @@ import { materializeKnown, type SymbolSource } from "./materialize.ts";
 import { createNames } from "./names.ts";
 import { maxKnown, type Operand, type OperandType } from "./operand.ts";
 import { pruneNodes, renameValues } from "./prune.ts";
+import { categoryOf } from "./types.ts";
 
 /** Attributes of a node by name, in the order in which they are written. */
 export type Attributes = Readonly<Record<string, GraphAttribute>>;
@@ -97,6 +98,7 @@ export function createGraphBuilder(opset: number): GraphBuilder {
   const weights = new Map<string, LazyTensor>();
   const constants: GraphNode[] = [];
   const constantNames = new Map<string, string>();
+  const tableNames = new Map<Operand, string>();
   const symbols = new Map<string, SymbolSource>();
   const main: Block = { nodes: [], sizes: new Map() };
   const blocks: Block[] = [main];
@@ -115,6 +117,7 @@ export function createGraphBuilder(opset: number): GraphBuilder {
       if (!weights.has(name)) weights.set(name, tensor);
       return name;
     }
+    if (categoryOf(operand.dtype) === "complex") throw complexRefusal();
     if (origin.kind === "opaque")
       throw new ConvertError("unsupported", `the operator ${origin.operator} is not supported`);
     return constantName(operand);
@@ -124,7 +127,7 @@ export function createGraphBuilder(opset: number): GraphBuilder {
     const known = operand.known ?? [];
     if (known.some(isSymbolic) || operand.shape.some(isSymbolic))
       return nameOf(materializeKnown(builder, operand, symbols, current().sizes));
-    if (known.length > maxKnown) return putConstant(operand);
+    if (known.length > maxKnown) return tableName(operand);
     const key = `${operand.dtype} ${operand.shape.join(",")} ${known.map((item) => (Object.is(item, -0) ? "-0" : item)).join(",")}`;
     const existing = constantNames.get(key);
     if (existing !== undefined) return existing;
@@ -140,6 +143,13 @@ export function createGraphBuilder(opset: number): GraphBuilder {
       throw new ConvertError("limit", `the graph would hold constants of more than ${maxConstants} numbers`, {
         hint: "the program makes them while it runs; export the model with smaller ones, or none",
       });
+  }
+
+  /** Large ones are told apart by which they are, not by their elements. */
+  function tableName(operand: Operand): string {
+    const name = tableNames.get(operand) ?? putConstant(operand);
+    tableNames.set(operand, name);
+    return name;
   }
 
   function putConstant({ dtype, shape, known = [] }: Operand): string {
@@ -171,6 +181,7 @@ export function createGraphBuilder(opset: number): GraphBuilder {
       const inputNames = operands.map((operand) => (operand === undefined ? "" : nameOf(operand)));
       while (inputNames.at(-1) === "") inputNames.pop();
       const stem = `${modulePath}/${opType}`;
+      if (results.some(({ dtype }) => categoryOf(dtype) === "complex")) throw complexRefusal();
       const outputs = results.map((result): Operand => {
         const origin = { kind: "value", name: names.value(stem) } as const;
         return { kind: "operand", ...result, known: undefined, origin };
@@ -271,6 +282,10 @@ export function createGraphBuilder(opset: number): GraphBuilder {
   }
 
   return builder;
+}
+
+function complexRefusal(): ConvertError {
+  return new ConvertError("unsupported", "complex tensors are not supported here");
 }
 
 /** Symbols stay names in the graph's types; ONNX takes an expression for a name too. */

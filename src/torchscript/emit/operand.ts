@@ -27,6 +27,8 @@ export type Origin =
       /** The elements of a short row of floats, for rules that have to know them; the graph computes with the weight all the same. */
       readonly elements?: readonly number[] | undefined;
     }
+  /** Two real tensors of one dtype and shape; no node takes or gives complex numbers. */
+  | { readonly kind: "complex"; readonly real: Operand; readonly imaginary: Operand }
   /** The result of an operator that there is no rule for; nothing is known of it, and nothing may be made of it. */
   | { readonly kind: "opaque"; readonly operator: string };
 
@@ -73,6 +75,11 @@ export function knownNumbers(operand: Operand): readonly number[] | undefined {
 export function writtenNumbers(operand: Operand): readonly number[] | undefined {
   const { origin } = operand;
   return knownNumbers(operand) ?? (origin.kind === "weight" ? origin.elements : undefined);
+}
+
+/** Whether an argument is a tensor and no number. */
+export function isOperand(value: unknown): value is Operand {
+  return typeof value === "object" && value !== null && (value as { kind?: unknown }).kind === "operand";
 }
 
 /** Whether nothing is known of an operand because an operator before it is not supported. */

@@ -15,8 +15,6 @@ const codes: Partial<Record<DType, number>> = {
   F64: 11,
   U32: 12,
   U64: 13,
-  C64: 14,
-  C128: 15,
   BF16: 16,
 };
 

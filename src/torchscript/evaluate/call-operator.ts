@@ -4,7 +4,7 @@ import { cast } from "../emit/arithmetic.ts";
 import { expand } from "../emit/layout.ts";
 import { isOpaque, type Operand } from "../emit/operand.ts";
 import { categories, categoryOf } from "../emit/types.ts";
-import { bindArguments } from "../operators/bind.ts";
+import { bindRule } from "../operators/bind.ts";
 import { adviceOn } from "../operators/random.ts";
 import type { OperatorRule, RuleContext, RuleResult } from "../operators/rule.ts";
 import { perhapsViewOf, read, type Tensor, tensorOf, viewOf, write } from "../values/tensor.ts";
@@ -80,7 +80,7 @@ function applyRules(machine: Machine, name: string, { positional, named }: Argum
   if (rules === undefined) return undefined;
   const reasons: string[] = [];
   for (const rule of rules) {
-    const bound = bindArguments(rule.schema, positional, named);
+    const bound = bindRule(rule, positional, named);
     if (bound.fits) return { value: applyRule(machine, rule, bound.args, positional[0]) };
     if (!reasons.includes(bound.reason)) reasons.push(bound.reason);
   }
@@ -168,7 +168,7 @@ function applyInPlace(machine: Machine, name: string, { positional, named }: Arg
   if (rules === undefined) return undefined;
   const reasons: string[] = [];
   for (const rule of rules) {
-    const bound = bindArguments(rule.schema, positional, named);
+    const bound = bindRule(rule, positional, named);
     if (!bound.fits) {
       reasons.push(bound.reason);
       continue;

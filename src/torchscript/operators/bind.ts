@@ -1,12 +1,13 @@
 import type { DType } from "../../core/dtype.ts";
 import { ConvertError } from "../../core/errors.ts";
-import { knownNumbers, type Operand } from "../emit/operand.ts";
-import { isFloat } from "../emit/types.ts";
+import { isOperand, knownNumbers, type Operand } from "../emit/operand.ts";
+import { categoryOf, isFloat } from "../emit/types.ts";
 import { isSymbolic } from "../shapes/dimension.ts";
 import type { Scalar } from "../values/promotion.ts";
 import { dtypeOfCode } from "../values/scalar-types.ts";
 import { read } from "../values/tensor.ts";
 import { isA, type Value } from "../values/value.ts";
+import type { OperatorRule } from "./rule.ts";
 import type { ArgumentType, Schema } from "./schema.ts";
 
 /** Arguments as a rule takes them, or why they do not fit its signature. */
@@ -15,7 +16,7 @@ export type Bound =
   | { readonly fits: false; readonly reason: string };
 
 /** Brings a call's arguments into the form that a signature asks for. Overloads are told apart by whether that works. */
-export function bindArguments(
+function bindArguments(
   schema: Schema,
   positional: readonly Value[],
   named: ReadonlyMap<string, Value>,
@@ -44,6 +45,28 @@ export function bindArguments(
   if (extra !== undefined) return { fits: false, reason: `it has no argument "${extra}"` };
   if (used < positional.length + named.size) return { fits: false, reason: "an argument is given twice" };
   return { fits: true, args };
+}
+
+/** As `bindArguments`; a rule of real numbers takes no complex ones, and the other way round. */
+export function bindRule(
+  { schema, numbers }: OperatorRule,
+  positional: readonly Value[],
+  named: ReadonlyMap<string, Value>,
+): Bound {
+  const bound = bindArguments(schema, positional, named);
+  if (!bound.fits || numbers === "any") return bound;
+  const isComplex = schema.parameters.some(({ name, type }) => holdsComplex(type, bound.args[name]));
+  if (isComplex === (numbers === "complex")) return bound;
+  return {
+    fits: false,
+    reason: isComplex ? "complex tensors are not supported here" : "its tensors are not complex",
+  };
+}
+
+function holdsComplex(type: ArgumentType, argument: unknown): boolean {
+  if (Array.isArray(argument)) return argument.some((item) => holdsComplex(type, item));
+  if (type.startsWith("dtype")) return argument !== undefined && categoryOf(argument as DType) === "complex";
+  return isOperand(argument) && categoryOf(argument.dtype) === "complex";
 }
 
 /** How many tensors or numbers an operator may be given in a list. */

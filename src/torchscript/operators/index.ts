@@ -3,6 +3,8 @@ import { arithmeticRules } from "./arithmetic.ts";
 import { attentionRules } from "./attention.ts";
 import { classLossRules } from "./class-losses.ts";
 import { comparisonRules } from "./comparisons.ts";
+import { complexRules } from "./complex.ts";
+import { complexPartRules } from "./complex-parts.ts";
 import { contractionRules } from "./contractions.ts";
 import { conversionRules } from "./conversions.ts";
 import { convolutionRules } from "./convolution.ts";
@@ -14,6 +16,7 @@ import { diagonalRules } from "./diagonals.ts";
 import { divisionRules } from "./divisions.ts";
 import { embeddingBagRules } from "./embedding-bags.ts";
 import { fakeQuantizeRules } from "./fake-quantize.ts";
+import { fourierRules } from "./fourier.ts";
 import { functionRules } from "./functions.ts";
 import { groupedProductRules } from "./grouped-products.ts";
 import { identityRules } from "./identities.ts";
@@ -48,6 +51,7 @@ import { shiftRules } from "./shifts.ts";
 import { signalWindowRules } from "./signal-windows.ts";
 import { signRules } from "./signs.ts";
 import { specialRules } from "./special.ts";
+import { spectrogramRules } from "./spectrogram.ts";
 import { stackRules } from "./stacks.ts";
 import { statisticRules } from "./statistics.ts";
 import { viewRules } from "./views.ts";
@@ -55,6 +59,9 @@ import { visionRules } from "./vision.ts";
 
 /** Every operator that can become part of a graph, family by family. */
 const allRules: readonly OperatorRule[] = [
+  ...complexRules,
+  ...complexPartRules,
+  ...fourierRules,
   ...activationRules,
   ...conversionRules,
   ...convolutionRules,
@@ -93,6 +100,7 @@ const allRules: readonly OperatorRule[] = [
   ...embeddingBagRules,
   ...scanRules,
   ...scatterRules,
+  ...spectrogramRules,
   ...viewRules,
   ...countingRules,
   ...dataSelectionRules,

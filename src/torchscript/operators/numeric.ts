@@ -131,6 +131,19 @@ const mixtures: readonly OperatorRule[] = [
   ),
 ];
 
+/** `sqrt(a² + b²)` of floats, also where a square is too large or too small to be held. */
+export function hypotenuse(builder: GraphBuilder, a: Operand, b: Operand): Operand {
+  const [x, y] = [unary(builder, "Abs", a), unary(builder, "Abs", b)];
+  // Scaled by the larger, whose square might be too large.
+  const [long, short] = [binary(builder, "Max", x, y), binary(builder, "Min", x, y)];
+  const isZero = binary(builder, "Equal", long, number(long.dtype, 0));
+  const ratio = where(builder, isZero, long, divide(builder, short, long));
+  const one = number(long.dtype, 1);
+  const root = unary(builder, "Sqrt", add(builder, multiply(builder, ratio, ratio), one));
+  const isLong = binary(builder, "Or", isInfinite(builder, x, "both"), isInfinite(builder, y, "both"));
+  return where(builder, isLong, number(long.dtype, Number.POSITIVE_INFINITY), multiply(builder, long, root));
+}
+
 type Two = "a(Tensor self, Tensor other)";
 
 const functions: readonly OperatorRule[] = [
@@ -149,25 +162,9 @@ const functions: readonly OperatorRule[] = [
       eps === undefined ? x : binary(builder, "Min", binary(builder, "Max", x, low(eps)), low(1 - eps));
     return unary(builder, "Log", divide(builder, inner, subtract(builder, low(1), inner)));
   }),
-  rule("hypot(Tensor self, Tensor other)", ({ self, other }, builder) => {
-    const [x, y] = floats(builder, self, other).map((side) => unary(builder, "Abs", side)) as [
-      Operand,
-      Operand,
-    ];
-    // Scaled by the larger, whose square might be too large.
-    const [long, short] = [binary(builder, "Max", x, y), binary(builder, "Min", x, y)];
-    const isZero = binary(builder, "Equal", long, number(long.dtype, 0));
-    const ratio = where(builder, isZero, long, divide(builder, short, long));
-    const one = number(long.dtype, 1);
-    const root = unary(builder, "Sqrt", add(builder, multiply(builder, ratio, ratio), one));
-    const isLong = binary(builder, "Or", isInfinite(builder, x, "both"), isInfinite(builder, y, "both"));
-    return where(
-      builder,
-      isLong,
-      number(long.dtype, Number.POSITIVE_INFINITY),
-      multiply(builder, long, root),
-    );
-  }),
+  rule("hypot(Tensor self, Tensor other)", ({ self, other }, builder) =>
+    hypotenuse(builder, ...floats(builder, self, other)),
+  ),
   ...(
     [
       ["fmax", "Max"],

@@ -116,6 +116,21 @@ function rolledAlong(
   );
 }
 
+/** The halves of these axes exchanged, or of all; `rest` is what an odd extent is rounded up by before it is halved. */
+function halvesExchanged(
+  builder: GraphBuilder,
+  x: Operand,
+  dims: readonly number[] | undefined,
+  rest: 0 | 1,
+): Operand {
+  const axes = dims?.map((dim) => axisOf(dim, x.shape.length)) ?? [...x.shape.keys()];
+  const shifts = axes.map((axis) => {
+    const extent = builder.guards.settle(x.shape[axis] ?? 1, "an axis of which the halves are exchanged");
+    return Math.floor((extent + rest) / 2);
+  });
+  return axes.length === 0 ? x : rolledAlong(builder, x, shifts, axes);
+}
+
 /** The other way round along these axes. */
 function flipped(builder: GraphBuilder, x: Operand, dims: readonly number[]): Operand {
   const axes = dims.map((dim) => axisOf(dim, x.shape.length)).filter((axis) => axis < x.shape.length);
@@ -206,6 +221,12 @@ export const repeatingRules: readonly OperatorRule[] = [
   ),
   rule("roll(Tensor self, int[1] shifts, int[1] dims=[])", ({ self, shifts, dims }, builder) =>
     rolledAlong(builder, self, shifts, dims),
+  ),
+  rule("fft_fftshift(Tensor self, int[1]? dim=None)", ({ self, dim }, builder) =>
+    halvesExchanged(builder, self, dim, 0),
+  ),
+  rule("fft_ifftshift(Tensor self, int[1]? dim=None)", ({ self, dim }, builder) =>
+    halvesExchanged(builder, self, dim, 1),
   ),
   rule("flip(Tensor self, int[] dims)", ({ self, dims }, builder) => flipped(builder, self, dims)),
   rule("rot90(Tensor self, int k=1)", ({ self, k }, builder) => quarterTurned(builder, self, k, [0, 1])),

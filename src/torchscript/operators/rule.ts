@@ -16,6 +16,8 @@ export type RuleResult = Operand | readonly Operand[];
 /** How an operator of torch becomes nodes. Arguments have been bound to the signature, so that rules of one name are overloads. */
 export interface OperatorRule {
   readonly schema: Schema;
+  /** Of which numbers it is: real ones unless this says `complex`, for arguments of which one is complex at least, or `any`. */
+  readonly numbers?: "complex" | "any" | undefined;
   emit(args: Readonly<Record<string, never>>, builder: GraphBuilder, context: RuleContext): RuleResult;
   /** What memory the result has: its own, that of the first argument, or perhaps that of the first argument. */
   readonly memory: "own" | "view" | "perhaps";

@@ -2,7 +2,7 @@ import type { DType } from "../../core/dtype.ts";
 import { ConvertError } from "../../core/errors.ts";
 import { cast, number } from "../emit/arithmetic.ts";
 import type { GraphBuilder } from "../emit/graph-builder.ts";
-import { constant, type Operand } from "../emit/operand.ts";
+import { constant, isOperand, type Operand } from "../emit/operand.ts";
 import { type Category, categories, categoryOf, isFloat } from "../emit/types.ts";
 import { isSymbolic, type SymbolicDimension } from "../shapes/dimension.ts";
 
@@ -11,11 +11,6 @@ export type Scalar = bigint | number | boolean | SymbolicDimension;
 
 /** What an operator on elements takes. */
 export type TensorOrScalar = Operand | Scalar;
-
-/** Whether an argument is a tensor and no number. */
-function isOperand(value: unknown): value is Operand {
-  return typeof value === "object" && value !== null && (value as { kind?: unknown }).kind === "operand";
-}
 
 /** The dtype of a Python number by itself; floats are float32, torch's default. */
 export function scalarType(value: Scalar): DType {
