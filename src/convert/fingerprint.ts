@@ -1,6 +1,6 @@
 import { createByteBuilder } from "../bytes/builder.ts";
 import { encodeUtf8 } from "../bytes/utf8.ts";
-import type { RunContext, Sha256 } from "../core/context.ts";
+import type { ContextOptions, RunContext, Sha256 } from "../core/context.ts";
 import type { OutputPlan, PlannedFile } from "../core/plan.ts";
 import type { OutputJournal } from "../core/sink.ts";
 import type { ByteSource } from "../core/source.ts";
@@ -39,10 +39,28 @@ export function createInputRecord(): InputRecord {
   };
 }
 
+/** Whether an option of a context has a say in what comes out; all are listed, so that none is forgotten. */
+const contextInfluence: Readonly<Record<keyof ContextOptions, boolean>> = {
+  signal: false,
+  limits: false,
+  bufferBytes: false,
+  jobs: false,
+  all: true,
+  naming: true,
+  crc32: false,
+  breathe: false,
+  sameBytes: false,
+  createCopier: false,
+  inflate: false,
+  sha256: false,
+  onProgress: false,
+  onNotice: false,
+};
+
 /** Options that say how to work and not what comes out. */
 const withoutInfluence = new Set([
-  ...["signal", "limits", "bufferBytes", "jobs", "crc32", "sameBytes", "sha256", "breathe", "createCopier"],
-  ...["onProgress", "onNotice", "verify", "strict", "allow", "force", "resume", "checksums", "checkpointMs"],
+  ...Object.entries(contextInfluence).flatMap(([name, counts]) => (counts ? [] : [name])),
+  ...["verify", "strict", "allow", "force", "resume", "checksums", "checkpointMs"],
 ]);
 
 /** What equal conversions have in common. */
