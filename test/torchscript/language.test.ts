@@ -107,7 +107,8 @@ describe("code that torch printed is parsed whole", () => {
     const archive = await openProgram(join(folder, name));
     for (const [file, source] of await archive.sources()) {
       const { classes, functions } = parseFile(source, file);
-      expect(classes.size + functions.size).toBeGreaterThan(0);
+      // That of libtorch's own classes is empty.
+      if (source.trim() !== "") expect(classes.size + functions.size).toBeGreaterThan(0);
     }
   });
 });

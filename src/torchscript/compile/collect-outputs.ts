@@ -1,5 +1,6 @@
 import { ConvertError } from "../../core/errors.ts";
 import { constant, type Operand } from "../emit/operand.ts";
+import { isQuantized } from "../emit/quantized.ts";
 import { requireClear } from "../evaluate/call-operator.ts";
 import type { Machine } from "../evaluate/machine.ts";
 import { isSymbolic } from "../shapes/dimension.ts";
@@ -27,6 +28,14 @@ export function collectOutputs(machine: Machine, result: Value): readonly (reado
     names.add(free);
     if (names.size > maxOutputs)
       throw new ConvertError("limit", `the program returns more than ${maxOutputs} tensors`);
+    if (isQuantized(operand))
+      throw new ConvertError(
+        "unsupported",
+        `"${free}" is a quantized tensor, which no output of a graph can be`,
+        {
+          hint: "let the model dequantize what it returns, or return its int_repr()",
+        },
+      );
     outputs.push([free, requireClear(operand)]);
   }
 

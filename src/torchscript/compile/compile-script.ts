@@ -124,7 +124,7 @@ async function load(
   const constants = tree.build(archive.constants, "constants");
   await readKnown(tree.tensors, context);
   // Most programs have no use for them.
-  if ([...sources.values()].some((text) => text.includes("fused_moving_avg_obs_fake_quant")))
+  if ([...sources.values()].some((text) => /fused_moving_avg_obs_fake_quant|quantize_per_channel/.test(text)))
     await readRows(tree.tensors, context);
   if (isA(constants, "tuple")) markNumbers(constants.items);
   const report = createReport();

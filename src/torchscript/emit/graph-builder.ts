@@ -118,6 +118,8 @@ export function createGraphBuilder(opset: number): GraphBuilder {
       return name;
     }
     if (categoryOf(operand.dtype) === "complex") throw complexRefusal();
+    if (origin.kind === "quantized")
+      throw new ConvertError("unsupported", "a quantized tensor is given to what computes with numbers");
     if (origin.kind === "opaque")
       throw new ConvertError("unsupported", `the operator ${origin.operator} is not supported`);
     return constantName(operand);

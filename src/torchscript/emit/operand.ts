@@ -29,8 +29,17 @@ export type Origin =
     }
   /** Two real tensors of one dtype and shape; no node takes or gives complex numbers. */
   | { readonly kind: "complex"; readonly real: Operand; readonly imaginary: Operand }
+  /** A quantized tensor: no node can be given it but through its integers, so that none takes them for the numbers. */
+  | { readonly kind: "quantized"; readonly integers: Operand; readonly scheme: QuantizationScheme }
   /** The result of an operator that there is no rule for; nothing is known of it, and nothing may be made of it. */
   | { readonly kind: "opaque"; readonly operator: string };
+
+/** How integers stand for numbers, `(integer - zeroPoint) · scale`: one pair, or one for each slice along `axis`. */
+export interface QuantizationScheme {
+  readonly scales: readonly number[];
+  readonly zeroPoints: readonly number[];
+  readonly axis: number | undefined;
+}
 
 /** What is known of a value before it is made. */
 export interface OperandType {

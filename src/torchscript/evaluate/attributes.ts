@@ -1,6 +1,6 @@
 import { ConvertError } from "../../core/errors.ts";
 import { requireClass } from "../program/program.ts";
-import { codeOfDType } from "../values/scalar-types.ts";
+import { dtypeCode } from "../values/scalar-types.ts";
 import { read } from "../values/tensor.ts";
 import { describe, isA, listOf, type ObjectValue, type Value } from "../values/value.ts";
 import { evaluateExpression } from "./evaluate-expression.ts";
@@ -18,11 +18,11 @@ export function attributeOf(machine: Machine, object: Value, name: string): Valu
     if (name === "name") return object.name;
   }
   if (isA(object, "tensor")) {
-    const { dtype, shape } = read(object);
-    if (name === "dtype") return codeOfDType(dtype);
+    const operand = read(object);
+    if (name === "dtype") return dtypeCode(operand);
     if (name === "device") return { kind: "device", name: "cpu" };
     if (name === "shape")
-      return listOf(shape.map((extent) => (typeof extent === "number" ? BigInt(extent) : extent)));
+      return listOf(operand.shape.map((extent) => (typeof extent === "number" ? BigInt(extent) : extent)));
   }
   if (isA(object, "device") && name === "type") return object.name.split(":")[0] as string;
   if (isA(object, "device") && name === "index") return null;

@@ -3,6 +3,7 @@ import { ConvertError, isConvertError } from "../../core/errors.ts";
 import { cast } from "../emit/arithmetic.ts";
 import { expand } from "../emit/layout.ts";
 import { isOpaque, type Operand } from "../emit/operand.ts";
+import { hasSameSteps } from "../emit/quantized.ts";
 import { categories, categoryOf } from "../emit/types.ts";
 import { bindRule } from "../operators/bind.ts";
 import { adviceOn } from "../operators/random.ts";
@@ -183,6 +184,8 @@ function applyInPlace(machine: Machine, name: string, { positional, named }: Arg
     if (rule.memory !== "own" && result !== held)
       return { reason: "it changes in place what the tensor shows, which is not supported" };
     checkWritten(result.dtype, held.dtype, name);
+    if (!hasSameSteps(result, held))
+      return { reason: "it would give a quantized tensor other steps in place" };
     const value = expand(machine.builder, cast(machine.builder, result, held.dtype), held.shape);
     write(target, value, name);
     return { value: target };

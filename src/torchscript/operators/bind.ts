@@ -1,6 +1,7 @@
 import type { DType } from "../../core/dtype.ts";
 import { ConvertError } from "../../core/errors.ts";
 import { isOperand, knownNumbers, type Operand } from "../emit/operand.ts";
+import { isQuantized } from "../emit/quantized.ts";
 import { categoryOf, isFloat } from "../emit/types.ts";
 import { isSymbolic } from "../shapes/dimension.ts";
 import type { Scalar } from "../values/promotion.ts";
@@ -37,7 +38,7 @@ function bindArguments(
     if (bound === mismatch)
       return {
         fits: false,
-        reason: given === undefined ? `"${name}" is missing` : `"${name}" is no ${type}`,
+        reason: given === undefined ? `"${name}" is missing` : `"${name}" is ${misfit(type, given)}`,
       };
     args[name] = bound;
   }
@@ -69,6 +70,18 @@ function holdsComplex(type: ArgumentType, argument: unknown): boolean {
   return isOperand(argument) && categoryOf(argument.dtype) === "complex";
 }
 
+function misfit(type: ArgumentType, given: Value): string {
+  const isOf = (value: Value): boolean => isA(value, "tensor") && isQuantized(read(value));
+  const quantized = isOf(given) || (isA(given, "list") && given.items.some(isOf));
+  return quantized ? "a quantized tensor" : `no ${type}`;
+}
+
+/** What a tensor holds, if it is quantized, or if it is not, as the word says. */
+function tensorOf(type: "Tensor" | "Quantized", value: Value): Operand | undefined {
+  const operand = isA(value, "tensor") ? read(value) : undefined;
+  return operand && isQuantized(operand) === (type === "Quantized") ? operand : undefined;
+}
+
 /** How many tensors or numbers an operator may be given in a list. */
 const maxItems = 65_536;
 
@@ -94,9 +107,12 @@ function convert(type: ArgumentType, value: Value): unknown {
   if (list !== null) return convertList(list[1] as ArgumentType, list[2] as string, value);
   switch (type) {
     case "Tensor":
-      return isA(value, "tensor") ? read(value) : mismatch;
+    case "Quantized":
+      return tensorOf(type, value) ?? mismatch;
     case "Tensor|Scalar":
-      return isA(value, "tensor") ? read(value) : (scalarOf(value) ?? mismatch);
+      return tensorOf("Tensor", value) ?? scalarOf(value) ?? mismatch;
+    case "Packed":
+      return isA(value, "packed") ? value.layer() : mismatch;
     case "Scalar":
       return scalarOf(plain(value)) ?? mismatch;
     case "SymInt":

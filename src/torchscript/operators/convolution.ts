@@ -17,7 +17,8 @@ interface Convolution {
   readonly groups: number;
 }
 
-function convolve(builder: GraphBuilder, context: RuleContext, what: Convolution): Operand {
+/** A convolution of a batch or of one sample. */
+export function convolve(builder: GraphBuilder, context: RuleContext, what: Convolution): Operand {
   const rank = what.weight.shape.length;
   const kernel = kernelOf(what.weight);
   const count = kernel.length;

@@ -39,6 +39,9 @@ import { poolingRules } from "./pooling.ts";
 import { powerRules } from "./powers.ts";
 import { productRules } from "./products.ts";
 import { quantileRules } from "./quantiles.ts";
+import { quantizationRules } from "./quantization.ts";
+import { quantizedForms } from "./quantized-forms.ts";
+import { quantizedLayerRules } from "./quantized-layers.ts";
 import { recurrentRules } from "./recurrent.ts";
 import { reductionRules } from "./reductions.ts";
 import { repeatingRules } from "./repeating.ts";
@@ -116,10 +119,15 @@ const allRules: readonly OperatorRule[] = [
   ...shiftRules,
   ...signRules,
   ...specialRules,
+  ...quantizationRules,
+  ...quantizedLayerRules,
 ];
 
 /** The rules by name; those of one name are overloads, tried in order. */
-export const rulesByName: ReadonlyMap<string, readonly OperatorRule[]> = group(allRules);
+export const rulesByName: ReadonlyMap<string, readonly OperatorRule[]> = group([
+  ...allRules,
+  ...quantizedForms(allRules),
+]);
 
 function group(rules: readonly OperatorRule[]): ReadonlyMap<string, readonly OperatorRule[]> {
   const groups = new Map<string, OperatorRule[]>();

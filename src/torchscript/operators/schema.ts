@@ -1,11 +1,13 @@
 import type { DType } from "../../core/dtype.ts";
 import type { Operand } from "../emit/operand.ts";
+import type { QuantizedOperand } from "../emit/quantized.ts";
 import type { Dimension } from "../shapes/dimension.ts";
 import type { Scalar, TensorOrScalar } from "../values/promotion.ts";
+import type { PackedLayer } from "../values/value.ts";
 
 /**
  * What an argument is to a rule, by the word that its signature has for it. `SymInt` takes sizes that may depend on the
- * inputs, `int` only what is known; `int[2]` repeats a single int; `any` takes what does not matter to a graph.
+ * inputs, `int` only what is known; `Tensor` is never quantized, `Quantized` always; `int[2]` repeats a single int; `any` takes what does not matter to a graph.
  */
 interface ArgumentTypes {
   readonly Tensor: Operand;
@@ -13,6 +15,9 @@ interface ArgumentTypes {
   readonly "Tensor[]": readonly Operand[];
   readonly "Tensor?[]": readonly (Operand | undefined)[];
   readonly "Tensor|Scalar": TensorOrScalar;
+  readonly Quantized: QuantizedOperand;
+  readonly "Quantized[]": readonly QuantizedOperand[];
+  readonly Packed: PackedLayer;
   readonly Scalar: Scalar;
   readonly "Scalar?": Scalar | undefined;
   readonly int: number;

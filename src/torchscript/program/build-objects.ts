@@ -4,6 +4,7 @@ import type { ScriptArchive } from "../../core/script-archive.ts";
 import { dictKey } from "../values/keys.ts";
 import { type Tensor, tensorOf } from "../values/tensor.ts";
 import { type DictValue, listOf, type ObjectValue, type Value } from "../values/value.ts";
+import { packedOf } from "./packed.ts";
 import type { Program } from "./program.ts";
 
 /** The objects of an archive, with what evaluation has still to do for them. */
@@ -94,6 +95,12 @@ export function createObjectTree(archive: ScriptArchive<PickleValue>, program: P
     const name = `${callable.module}.${callable.name}`;
     const items = isKind(args, "tuple") ? args.items : [];
     if (name === "torch.device") return { kind: "device", name: items.map(String).join(":") };
+    if (/^__torch__\.torch\.classes\.quantized\.(Linear|Conv[23]d)PackedParamsBase$/.test(name)) {
+      const state = build(value.state ?? null, path, depth);
+      const packed = packedOf(name.includes("Linear") ? "linear" : "convolution", state, path);
+      built.set(value, packed);
+      return packed;
+    }
     if (!name.startsWith("__torch__."))
       return fail(`${placeOf(path)} is an object of ${name}, which is not supported`);
     const located = program.findClass(name);

@@ -1,8 +1,9 @@
 import type { RunContext } from "../../core/context.ts";
 import type { DType } from "../../core/dtype.ts";
 import { readBytes } from "../../core/source.ts";
-import type { LazyTensor } from "../../core/tensor.ts";
-import { constant, type Operand } from "../emit/operand.ts";
+import type { LazyTensor, Quantization } from "../../core/tensor.ts";
+import { constant, type Operand, type Origin } from "../emit/operand.ts";
+import { isQuantizable, quantizedOperand } from "../emit/quantized.ts";
 import { isFloat } from "../emit/types.ts";
 import type { Tensor } from "../values/tensor.ts";
 
@@ -29,9 +30,39 @@ export async function readKnown(tensors: readonly Tensor[], context: RunContext)
   for (const tensor of tensors) {
     const { origin } = tensor.held;
     if (origin.kind !== "weight") continue;
+    if (origin.tensor.quantization !== undefined) {
+      tensor.held = await withScheme(tensor.held, origin, origin.tensor.quantization, context);
+      continue;
+    }
     const known = await elements(origin.tensor, context);
     if (known !== undefined) tensor.held = withKnown(tensor.held, known);
   }
+}
+
+/** The integers of a quantized tensor with what they stand for; nothing can be made of those that graphs do not take. */
+async function withScheme(
+  { dtype, shape }: Operand,
+  { name, tensor }: Extract<Origin, { kind: "weight" }>,
+  { scale, zeroPoint, axis }: Quantization,
+  context: RunContext,
+): Promise<Operand> {
+  const scales = await numbersOf(scale, maxRow, context);
+  const zeroPoints = zeroPoint.dtype === "I64" ? await numbersOf(zeroPoint, maxRow, context) : undefined;
+  if (
+    !isQuantizable(dtype) ||
+    scales === undefined ||
+    zeroPoints === undefined ||
+    scales.length !== zeroPoints.length
+  ) {
+    const origin = { kind: "opaque", operator: `the quantization of "${name}"` } as const;
+    return { kind: "operand", dtype, shape, known: undefined, origin };
+  }
+  const plain = { dtype: tensor.dtype, shape: tensor.shape, payload: tensor.payload };
+  const origin = { kind: "weight", name, tensor: plain } as const;
+  return quantizedOperand(
+    { kind: "operand", dtype, shape, known: undefined, origin },
+    { scales, zeroPoints, axis },
+  );
 }
 
 /** How long the rows of floats may be that rules have to know. */

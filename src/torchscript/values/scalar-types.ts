@@ -1,5 +1,7 @@
 import type { DType } from "../../core/dtype.ts";
 import { ConvertError } from "../../core/errors.ts";
+import type { Operand } from "../emit/operand.ts";
+import { isQuantized } from "../emit/quantized.ts";
 
 /** libtorch's numbers of element types (c10/core/ScalarType.h); programs have them as plain ints. */
 const byCode: ReadonlyMap<number, DType> = new Map<number, DType>([
@@ -35,7 +37,27 @@ export function dtypeOfCode(code: number): DType {
   return dtype;
 }
 
+/** libtorch's numbers of the dtypes of quantized tensors, by those of their integers. */
+const quantizedCodes: ReadonlyMap<DType, bigint> = new Map([
+  ["I8", 12n],
+  ["U8", 13n],
+  ["I32", 14n],
+]);
+
+/** The dtype of the integers of a quantized tensor; throws kind `unsupported` for numbers of other dtypes. */
+export function integersOfCode(code: number): DType {
+  const found = [...quantizedCodes].find(([, own]) => own === BigInt(code));
+  if (found !== undefined) return found[0];
+  throw new ConvertError("unsupported", `a quantized tensor of the dtype number ${code}`);
+}
+
+/** The number that a program has for the dtype of a tensor. */
+export function dtypeCode(operand: Operand): bigint {
+  const quantized = isQuantized(operand) ? quantizedCodes.get(operand.dtype) : undefined;
+  return quantized ?? codeOfDType(operand.dtype);
+}
+
 /** The number that a program has for a dtype. */
-export function codeOfDType(dtype: DType): bigint {
+function codeOfDType(dtype: DType): bigint {
   return BigInt(codes.get(dtype) ?? -1);
 }

@@ -1,3 +1,5 @@
+import type { Operand } from "../emit/operand.ts";
+import type { QuantizedOperand } from "../emit/quantized.ts";
 import type { FunctionDefinition } from "../language/syntax.ts";
 import type { SymbolicDimension } from "../shapes/dimension.ts";
 import type { Tensor } from "./tensor.ts";
@@ -21,6 +23,7 @@ export type Value =
   | FunctionValue
   | DeviceValue
   | EnumValue
+  | PackedValue
   | PoisonValue;
 
 /** A list; shared by all who hold it, as in Python. */
@@ -76,6 +79,23 @@ export interface EnumValue {
   readonly className: string;
   readonly name: string;
   readonly value: Value;
+}
+
+/** An object of libtorch that holds what a quantized layer computes with. */
+export interface PackedValue {
+  readonly kind: "packed";
+  /** What it holds. Throws kind `unsupported` where that is not read. */
+  layer(): PackedLayer;
+}
+
+/** The parameters of a quantized layer; a linear one has no numbers for axes. */
+export interface PackedLayer {
+  readonly weight: QuantizedOperand;
+  readonly bias: Operand | undefined;
+  readonly stride: readonly number[];
+  readonly padding: readonly number[];
+  readonly dilation: readonly number[];
+  readonly groups: number;
 }
 
 /** A variable that no path assigns before it is read: legal to hand on, never to use. */
@@ -144,6 +164,8 @@ function describeRecord(value: Exclude<Value, null | boolean | bigint | number |
       return `the function ${value.definition.name}`;
     case "enum":
       return `${value.className}.${value.name}`;
+    case "packed":
+      return "the parameters of a quantized layer";
     default:
       if (value.kind === "poison") return value.reason ?? "a value that was never set";
       return `the device ${value.name}`;

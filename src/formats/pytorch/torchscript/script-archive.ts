@@ -6,6 +6,7 @@ import { readArchivePickle } from "../archive/archive-pickle.ts";
 import { readRecord } from "../archive/checked-record.ts";
 import type { RecordFolder } from "../archive/records.ts";
 import { openTensor } from "../tensors/open-tensor.ts";
+import { openValue } from "../tensors/open-value.ts";
 import { asTensor } from "../values/torch-values.ts";
 import { createCodeReader } from "./code-reader.ts";
 import { scriptCall } from "./script-calls.ts";
@@ -30,7 +31,8 @@ export function scriptArchive(
     sourceRanges: (file) => readWithoutData(`${file}.debug_pkl`, records, context),
     openTensor(value, name) {
       const tensor = isKind(value, "host") ? asTensor(value) : undefined;
-      if (tensor === undefined || tensor.quantizer !== undefined) return undefined;
+      if (tensor === undefined) return undefined;
+      if (tensor.quantizer !== undefined) return openValue(name, value, records.file, quiet)[0]?.[1];
       return openTensor(name, tensor, records.file, quiet);
     },
   };

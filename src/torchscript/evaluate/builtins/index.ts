@@ -6,6 +6,7 @@ import type { Builtin } from "./builtin.ts";
 import { containerBuiltins } from "./containers.ts";
 import { isEqual } from "./equality.ts";
 import { numberBuiltins } from "./numbers.ts";
+import { quantizedBuiltins } from "./quantized.ts";
 import { stackedListBuiltins } from "./stacked-lists.ts";
 import { stringBuiltins, textOf } from "./strings.ts";
 import { tensorLiteralBuiltins } from "./tensor-literals.ts";
@@ -135,5 +136,6 @@ export const builtins: ReadonlyMap<string, Builtin> = byName([
   ...containerBuiltins,
   ...stringBuiltins,
   ...tensorBuiltins,
+  ...quantizedBuiltins,
   ...tensorLiteralBuiltins,
 ]);

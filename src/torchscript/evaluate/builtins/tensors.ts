@@ -4,7 +4,7 @@ import { constant, knownNumbers } from "../../emit/operand.ts";
 import { categoryOf } from "../../emit/types.ts";
 import { scalarOfOperand } from "../../operators/bind.ts";
 import { type Dimension, elementsOf, isSymbolic } from "../../shapes/dimension.ts";
-import { codeOfDType } from "../../values/scalar-types.ts";
+import { dtypeCode } from "../../values/scalar-types.ts";
 import { read, type Tensor, tensorOf } from "../../values/tensor.ts";
 import { isA, listOf, type Value } from "../../values/value.ts";
 import { requireClear } from "../call-operator.ts";
@@ -79,7 +79,7 @@ export const tensorBuiltins: readonly (readonly [string, Builtin])[] = [
   about("ndimension", (tensor) => BigInt(shapeOf(tensor).length)),
   about("len", (tensor) => dimensionValue(shapeOf(tensor)[0] ?? 0)),
   about("numel", (tensor) => dimensionValue(elementsOf(shapeOf(tensor)))),
-  about("dtype", (tensor) => codeOfDType(requireClear(read(tensor)).dtype)),
+  about("dtype", (tensor) => dtypeCode(requireClear(read(tensor)))),
   about("device", () => ({ kind: "device", name: "cpu" })),
   about("layout", () => 0n),
   about("is_cuda", () => false),
@@ -88,7 +88,6 @@ export const tensorBuiltins: readonly (readonly [string, Builtin])[] = [
   about("is_xla", () => false),
   about("is_mkldnn", () => false),
   about("is_sparse", () => false),
-  about("is_quantized", () => false),
   about("is_nested", () => false),
   about("is_meta", () => false),
   about("is_leaf", () => true),
