@@ -54,7 +54,34 @@ def vision_networks():
         for name in models.list_models(package):
             if not name.startswith("quantized_"):
                 found[name] = (kind, vision_network(models, kind, name))
+    # The architectures of torchvision.models.quantization; mobilenet_v3_large has a form for one engine only.
+    for name in ("googlenet", "inception_v3", "mobilenet_v2", "resnet18", "resnet50", "shufflenet_v2_x0_5"):
+        found[f"quantized_{name}"] = ("quantized", quantized_network(models, name))
     return found
+
+
+def quantized_network(models, name):
+    """A network that torch.ao quantizes statically, with statistics and ranges of random images."""
+
+    def build():
+        size = SIZES.get(name, 64)
+        extra = {"aux_logits": False, "init_weights": False} if name in ("googlenet", "inception_v3") else {}
+        network = getattr(models.quantization, name)(weights=None, quantize=False, **extra).train()
+        for _ in range(6):
+            network(torch.randn(4, 3, size, size))
+        network.eval().qconfig = torch.ao.quantization.get_default_qconfig("fbgemm")
+        network.fuse_model(is_qat=False)
+        torch.ao.quantization.prepare(network, inplace=True)
+        network(torch.randn(4, 3, size, size))
+        return torch.ao.quantization.convert(network), (torch.randn(1, 3, size, size),), ["traced", "scripted"]
+
+    return build
+
+
+def steps_apart(outputs, count):
+    """How much of the largest output so many steps of a quantized one are: what torch's own engines differ by after many layers."""
+    values = torch.unique(outputs[0])
+    return count * float(values.diff().min() / values.abs().max())
 
 
 def vision_network(models, kind, name):
@@ -190,6 +217,9 @@ def built(name):
     torch.manual_seed(0)
     network, inputs, ways = build()
     network.eval()
+    if kind == "quantized":
+        outputs = flat(network(*inputs))
+        return network, inputs, ways, (steps_apart(outputs, 3), outputs), kind
     randomize(network)
     return network, inputs, ways, None, kind
 
