@@ -6,7 +6,7 @@ import { isOpaque, type Operand } from "../emit/operand.ts";
 import { hasSameSteps } from "../emit/quantized.ts";
 import { categories, categoryOf } from "../emit/types.ts";
 import { bindRule } from "../operators/bind.ts";
-import { adviceOn } from "../operators/random.ts";
+import { adviceOn } from "../operators/creation/random.ts";
 import type { OperatorRule, RuleContext, RuleResult } from "../operators/rule.ts";
 import { perhapsViewOf, read, type Tensor, tensorOf, viewOf, write } from "../values/tensor.ts";
 import { isA, listOf, tupleOf, type Value } from "../values/value.ts";
