@@ -103,8 +103,12 @@ const byName = (a, b) => (a.name === b.name ? (a.way < b.way ? 1 : -1) : a.name 
 
 const shown = (name) => name.replace(/^(transformers|small)-/, "");
 
-/** The first of several reasons on one line; long ones are cut. */
+/** The first of several reasons on one line, without the places of one machine; long ones are cut. */
 function plain(reason) {
-  const line = (reason ?? "").split("\n")[0].replaceAll("|", "\\|").replaceAll("<", "\\<");
+  const line = (reason ?? "")
+    .split("\n")[0]
+    .replace(/, written at \S+/g, "")
+    .replaceAll("|", "\\|")
+    .replaceAll("<", "\\<");
   return line.length > 240 ? `${line.slice(0, 240)} …` : line;
 }
