@@ -2,8 +2,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { isConvertError } from "../../src/core/errors.ts";
-import { convert, open } from "../../src/node.ts";
+import { convert } from "../../src/node.ts";
 import { fixtures, temporaryFolder } from "../support/files.ts";
+import { tensorsOf } from "../support/plain-tensors.ts";
 import { type PlainTensor, runGraph } from "../support/run-graph.ts";
 
 const folder = join(fixtures, "torchscript", "quantized");
@@ -11,15 +12,6 @@ const stems = readdirSync(folder)
   .filter((name) => name.endsWith(".pt"))
   .map((name) => name.slice(0, -".pt".length));
 const networks = stems.filter((stem) => stem.startsWith("network"));
-
-async function tensorsOf(path: string): Promise<ReadonlyMap<string, PlainTensor>> {
-  const model = await open(path);
-  const tensors = new Map<string, PlainTensor>();
-  for (const [name, { dtype, shape }] of model.dict.tensors)
-    tensors.set(name, { dtype, shape, bytes: await model.read(name) });
-  await model.close();
-  return tensors;
-}
 
 async function converted(stem: string): Promise<string> {
   const output = join(temporaryFolder(), "model.onnx");

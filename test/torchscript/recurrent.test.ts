@@ -1,23 +1,15 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { convert, open } from "../../src/node.ts";
+import { convert } from "../../src/node.ts";
 import { fixtures, temporaryFolder } from "../support/files.ts";
+import { tensorsOf } from "../support/plain-tensors.ts";
 import { differenceBetween, type PlainTensor, runGraph } from "../support/run-graph.ts";
 
 const folder = join(fixtures, "torchscript", "recurrent");
 const stems = readdirSync(folder)
   .filter((name) => name.endsWith(".pt"))
   .map((name) => name.slice(0, -".pt".length));
-
-async function tensorsOf(path: string): Promise<ReadonlyMap<string, PlainTensor>> {
-  const model = await open(path);
-  const tensors = new Map<string, PlainTensor>();
-  for (const [name, { dtype, shape }] of model.dict.tensors)
-    tensors.set(name, { dtype, shape, bytes: await model.read(name) });
-  await model.close();
-  return tensors;
-}
 
 async function converted(stem: string, ...inputs: readonly string[]): Promise<string> {
   const output = join(temporaryFolder(), "model.onnx");
